@@ -1,0 +1,297 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is committed: the service's file on the balancer's disk, read, rewritten, validated; HAProxy is never reloaded."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .._errors import BalancerError, InputError
+from ._weights import MAX_WEIGHT
+
+HAPROXY = "/usr/sbin/haproxy"
+MAIN_CONFIG = "/etc/haproxy/haproxy.cfg"
+COLORS = ("blue", "green")
+
+_HEADER = re.compile(r"^# sluice\.bluegreen service=(?P<service>\S+) shares=(?P<shares>\{.*\})\s*$")
+_SERVER = re.compile(r"^(?P<before>\s*server\s+(?P<name>\S+)\s+\S+(?:\s+\S+)*?\s+weight\s+)(?P<weight>\d+)(?=\s|$)")
+_TRACKING = re.compile(r"^\s*server\s+(?P<name>\S+)\s+\S+\s+(?:.*\s)?track\s+(?P<tracked>\S+)")
+_SECTION = re.compile(r"^\s*(?P<kind>[a-z][a-z-]*)(?:\s+(?P<name>\S+))?")
+_SECTIONS = re.compile(
+    "global|defaults|frontend|backend|listen|peers|resolvers|mailers|userlist|cache|program|http-errors|ring"
+    "|log-forward|fcgi-app|crt-store|traces"
+)
+_CHECK_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class CommitResult:
+    """The service's file ``before`` and ``after``; the same text where the split was committed already."""
+
+    before: str
+    after: str
+
+    @property
+    def changed(self) -> bool:
+        return self.before != self.after
+
+
+def header_line(service: str, shares: Mapping[str, float]) -> str:
+    """The first line of a service's file, which says what is committed."""
+    ordered = {color: float(shares[color]) for color in sorted(shares)}
+    return f"# sluice.bluegreen service={service} shares={json.dumps(ordered)}"
+
+
+def committed_shares(text: str) -> dict[str, float]:
+    """The committed share of each color in per cent, from the header of a service's file.
+
+    Raises ``BalancerError`` where the header is missing or not readable.
+    """
+    match = _HEADER.match(text.split("\n", 1)[0])
+    try:
+        shares = json.loads(match["shares"]) if match else None
+        return {str(color): float(share) for color, share in shares.items()}  # type: ignore[union-attr]
+    except (ValueError, AttributeError, TypeError) as error:
+        raise BalancerError(
+            "The first line is not `# sluice.bluegreen service=… shares={…}`: this is not a service's file of this "
+            "collection, or somebody edited it. Move it away and run sluice.bluegreen.site.",
+            first_line=text.split("\n", 1)[0][:200],
+        ) from error
+
+
+def committed_weights(text: str, backend: str) -> dict[str, int]:
+    """The weight of every server of ``backend``, as the disk has it. Raises ``BalancerError`` without that backend."""
+    weights = {}
+    found = False
+    for section, line in _with_section(text):
+        if section != ("backend", backend):
+            continue
+        found = True
+        match = _SERVER.match(line)
+        if match:
+            weights[match["name"]] = int(match["weight"])
+        elif line.split()[:1] == ["server"]:
+            raise BalancerError(
+                f"A server of backend {backend} has no weight on its line, so somebody edited the file: "
+                f"{line.strip()[:120]}. Run sluice.bluegreen.site.",
+                backend=backend,
+            )
+    if not found:
+        raise BalancerError(f"There is no backend {backend} in this file. Run sluice.bluegreen.site.", backend=backend)
+    return weights
+
+
+def committed_colors(text: str, service: str, colors: Sequence[str] = COLORS) -> dict[str, list[str]]:
+    """The servers of each color in the order of the file, from the color backends ``<service>_<color>``."""
+    servers: dict[str, list[str]] = {color: [] for color in colors}
+    backends = {f"{service}_{color}": color for color in colors}
+    for section, line in _with_section(text):
+        if section[0] != "backend" or section[1] not in backends:
+            continue
+        match = _TRACKING.match(line)
+        if match:
+            servers[backends[section[1]]].append(match["name"])
+    return servers
+
+
+def with_weights(text: str, backend: str, weights: Mapping[str, int], shares: Mapping[str, float]) -> str:
+    """``text`` with other weights in ``backend`` and other shares in its header; every other byte stays.
+
+    Raises ``BalancerError`` where the servers of the file are not those of ``weights``, ``InputError`` for a weight
+    outside of 0 to 256.
+    """
+    committed_shares(text)
+    present = committed_weights(text, backend)
+    missing, unexpected = sorted(set(weights) - set(present)), sorted(set(present) - set(weights))
+    if missing or unexpected:
+        raise BalancerError(
+            f"The servers of backend {backend} on disk are not the expected ones: missing {missing or 'none'}, "
+            f"unexpected {unexpected or 'none'}. Run sluice.bluegreen.site.",
+            backend=backend,
+            missing=missing,
+            unexpected=unexpected,
+        )
+    for name, weight in weights.items():
+        if not 0 <= weight <= MAX_WEIGHT:
+            raise InputError(f"The weight {weight} of {name} is outside of 0 to {MAX_WEIGHT}.", server=name)
+    lines = []
+    for section, line in _with_section(text):
+        match = _SERVER.match(line) if section == ("backend", backend) else None
+        lines.append(f"{match['before']}{weights[match['name']]}{line[match.end() :]}" if match else line)
+    first = lines[0]
+    service = _HEADER.match(first.rstrip("\r\n"))["service"]  # type: ignore[index]
+    lines[0] = header_line(service, shares) + first[len(first.rstrip("\r\n")) :]
+    return "".join(lines)
+
+
+def without_weights(text: str) -> str:
+    """``text`` with its committed split blanked out: two files that are equal in this need no reload between them."""
+    lines = [
+        _SERVER.sub(r"\g<before>*", line) if section[0] == "backend" else line for section, line in _with_section(text)
+    ]
+    if lines and _HEADER.match(lines[0].rstrip("\r\n")):
+        del lines[0]
+    return "".join(lines)
+
+
+def check_config(
+    haproxy_binary: str, main_cfg: str, conf_dir: str, replaced_path: str | None = None, new_text: str = ""
+) -> None:
+    """Let HAProxy validate its whole configuration, as if ``replaced_path`` had ``new_text`` already.
+
+    ``replaced_path`` is ``main_cfg`` or a file directly in ``conf_dir``, whether it exists yet or not; without it the
+    configuration is taken as it is. Raises ``BalancerError`` with HAProxy's own alerts (detail ``alerts``).
+    """
+    replaced = Path(replaced_path) if replaced_path else None
+    if replaced and replaced != Path(main_cfg) and (replaced.parent != Path(conf_dir) or replaced.suffix != ".cfg"):
+        raise InputError(f"{replaced} is neither {main_cfg} nor a file *.cfg in {conf_dir}.")
+    with tempfile.TemporaryDirectory(prefix="sluice-check-") as scratch:
+        copies = Path(scratch) / "conf.d"
+        copies.mkdir()
+        for source in sorted(Path(conf_dir).glob("*.cfg")):
+            if not source.name.startswith("."):
+                shutil.copyfile(source, copies / source.name)
+        main = Path(main_cfg)
+        if replaced == main:
+            main = Path(scratch) / main.name
+            _write(main, new_text)
+        elif replaced:
+            _write(copies / replaced.name, new_text)
+        output, failed = _run_check(haproxy_binary, main, copies)
+        if failed:
+            alerts = _alerts(output, {str(copies): conf_dir, str(main): main_cfg})
+            subject = f"with the new {replaced}" if replaced else f"of {main_cfg} and {conf_dir}"
+            raise BalancerError(
+                f"HAProxy refuses the configuration {subject}; nothing was changed: {' '.join(alerts)}",
+                path=str(replaced or main_cfg),
+                alerts=alerts,
+            )
+
+
+def read_service_file(path: str) -> str | None:
+    """The text of a service's file, byte for byte, or nothing where there is none yet."""
+    try:
+        return _read(Path(path))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise BalancerError(f"Cannot read {path}: {error.strerror or error}.", path=path) from error
+
+
+def commit(
+    path: str,
+    backend: str,
+    weights: Mapping[str, int],
+    shares: Mapping[str, float],
+    haproxy_binary: str = HAPROXY,
+    main_cfg: str = MAIN_CONFIG,
+    check_mode: bool = False,
+) -> CommitResult:
+    """Make a split durable: write it into the service's file at ``path``, or leave that exactly as it was.
+
+    The whole configuration is validated with the new text first; the new file then takes the place of the old one in
+    one step that a crash or a loss of power cannot halve. HAProxy is not reloaded, it has the weights at runtime.
+    Raises ``BalancerError`` where there is no such file, its servers are others, or HAProxy refuses it.
+    """
+    before = read_service_file(path)
+    if before is None:
+        raise BalancerError(f"There is no {path} on this balancer. Run sluice.bluegreen.site.", path=path)
+    try:
+        after = with_weights(before, backend, weights, shares)
+    except BalancerError as error:
+        raise BalancerError(f"{path}: {error}", **{**error.details, "path": path}) from error
+    if after != before:
+        check_config(haproxy_binary, main_cfg, str(Path(path).parent), path, after)
+        if not check_mode:
+            _replace(Path(path), after)
+    return CommitResult(before, after)
+
+
+def _with_section(text: str) -> list[tuple[tuple[str, str], str]]:
+    """Every line, its end included, with the kind and name of the section that it belongs to."""
+    section = ("", "")
+    result = []
+    for line in text.splitlines(keepends=True):
+        match = _SECTION.match(line)
+        if match and _SECTIONS.fullmatch(match["kind"]):
+            section = (match["kind"], match["name"] or "")
+        result.append((section, line))
+    return result
+
+
+def _run_check(binary: str, main: Path, conf_dir: Path) -> tuple[str, bool]:
+    command = [binary, "-c", "-f", str(main), "-f", str(conf_dir)]
+    try:
+        done = subprocess.run(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=_CHECK_SECONDS,
+            check=False,
+            env={**os.environ, "LC_ALL": "C"},
+        )
+    except FileNotFoundError as error:
+        raise BalancerError(
+            f"There is no {binary}: HAProxy is not installed on this balancer. Run sluice.bluegreen.site.", path=binary
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise BalancerError(
+            f"`haproxy -c` took longer than {_CHECK_SECONDS} s; a server's name that does not resolve can do that.",
+            command=" ".join(command),
+        ) from error
+    except OSError as error:
+        raise BalancerError(f"Cannot run {binary}: {error.strerror or error}.", path=binary) from error
+    return done.stdout.decode("utf-8", "replace"), done.returncode != 0
+
+
+def _alerts(output: str, places: Mapping[str, str]) -> list[str]:
+    """HAProxy's alerts with the paths that the user knows, without its process numbers."""
+    for scratch, real in places.items():
+        output = output.replace(scratch, real)
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    alerts = [re.sub(r"^\[ALERT\]\s+(?:\S+\s+)?\(\d+\)\s*:\s*", "", line) for line in lines if "[ALERT]" in line]
+    return alerts or lines[-5:] or ["no reason given"]
+
+
+def _read(path: Path) -> str:
+    with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
+        return file.read()
+
+
+def _write(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        file.write(text)
+
+
+def _replace(path: Path, text: str) -> None:
+    status = path.stat()
+    # HAProxy reads every *.cfg of the folder, so the half-written file must not end in that.
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".new", dir=path.parent)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fchmod(file.fileno(), status.st_mode & 0o7777)
+            os.fchown(file.fileno(), status.st_uid, status.st_gid)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(name).unlink()
+        raise
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,165 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Split arithmetic: from shares of two colors to one integer weight a server, and back. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
+
+from .._errors import InputError
+
+MAX_WEIGHT = 256
+"""HAProxy's largest weight of a server."""
+
+_TOLERANCE = Fraction(1, 1_000_000)
+
+
+def split_weights(servers: Mapping[str, Sequence[str]], shares: Mapping[str, float]) -> dict[str, int]:
+    """One weight (0 to 256) a server, so that the colors' totals come as close to ``shares`` as integers can.
+
+    ``servers``: color to the names of its servers, of two colors. ``shares``: color to per cent, together 100, or all 0
+    for a service without a release (then every weight is 0).
+
+    Of all pairs of totals that the colors can have (0 to 256 n with n servers) those with the least distance to the
+    wanted share are taken; among these the ones with the same weight on every server of a color are preferred, then the
+    larger. Weights within a color differ by 1 at most. A share above 0 never gets a total of 0, and a share below 100
+    never all of it.
+
+    Raises ``InputError`` where a color without servers is to have a share, a name comes twice, or the shares are not
+    percentages that add up to 100.
+    """
+    first, second = _two_colors(servers)
+    wanted = _checked_shares(shares, servers)
+    if wanted[first] == wanted[second] == 0:
+        totals = (0, 0)
+    else:
+        totals = _totals((len(servers[first]), len(servers[second])), wanted[first])
+    return {**_spread(totals[0], servers[first]), **_spread(totals[1], servers[second])}
+
+
+def shares_of(weights: Mapping[str, int], servers: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """The per cent of requests that ``weights`` really give to each color; all 0 where every weight is 0."""
+    totals = {color: sum(weights[name] for name in names) for color, names in servers.items()}
+    everything = sum(totals.values())
+    if everything == 0:
+        return dict.fromkeys(totals, 0.0)
+    return {color: float(Fraction(100 * total, everything)) for color, total in totals.items()}
+
+
+def _two_colors(servers: Mapping[str, Sequence[str]]) -> tuple[str, str]:
+    if len(servers) != 2:
+        raise InputError(f"A split is between two colors, not {len(servers)}: {', '.join(servers) or 'none'}.")
+    first, second = servers
+    seen: dict[str, str] = {}
+    for color, names in servers.items():
+        for name in names:
+            if name in seen:
+                where = f"twice in {color}" if seen[name] == color else f"in {seen[name]} and in {color}"
+                raise InputError(f"The server {name} is {where}; a server belongs to one color, once.", server=name)
+            seen[name] = color
+    return first, second
+
+
+def _checked_shares(shares: Mapping[str, float], servers: Mapping[str, Sequence[str]]) -> dict[str, Fraction]:
+    """The shares as exact fractions of 1, by the decimal digits that the user wrote."""
+    if set(shares) != set(servers):
+        raise InputError(f"Shares are for {', '.join(sorted(shares))}, the servers are {', '.join(sorted(servers))}.")
+    exact = {}
+    for color, share in shares.items():
+        if isinstance(share, bool) or not isinstance(share, (int, float)) or not math.isfinite(share):
+            raise InputError(f"The share of {color} is {share!r}, not a percentage from 0 to 100.", color=color)
+        if not 0 <= share <= 100:
+            raise InputError(f"The share of {color} is {share:g} %, outside of 0 to 100 %.", color=color)
+        exact[color] = Fraction(repr(share))
+        if share > 0 and not servers[color]:
+            raise InputError(
+                f"The color {color} has no servers and cannot get {share:g} % of the requests. "
+                f"Put hosts in its group and run sluice.bluegreen.site.",
+                color=color,
+            )
+    total = sum(exact.values(), Fraction(0))
+    if total == 0:
+        return exact
+    if abs(total - 100) > _TOLERANCE:
+        parts = ", ".join(f"{color} {share:g} %" for color, share in shares.items())
+        raise InputError(f"Shares must add up to 100 % (or all be 0), but add up to {float(total):g} %: {parts}.")
+    return {color: share / total for color, share in exact.items()}
+
+
+def _totals(sizes: tuple[int, int], share: Fraction) -> tuple[int, int]:
+    """The best totals of the first and the second color, for the first color's ``share`` of 1."""
+    if share == 0:
+        return 0, MAX_WEIGHT * sizes[1]
+    if share == 1:
+        return MAX_WEIGHT * sizes[0], 0
+    limits = (MAX_WEIGHT * sizes[0], MAX_WEIGHT * sizes[1])
+    candidates = list(_neighbours(share / (1 - share), limits))
+    distances = [abs(Fraction(a, a + b) - share) for a, b in candidates]
+    nearest = min(distances)
+    best = [_scaled(pair, sizes, limits) for pair, distance in zip(candidates, distances) if distance == nearest]
+    return max(best, key=lambda totals: (_uniform(totals, sizes), sum(totals)))
+
+
+def _neighbours(ratio: Fraction, limits: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """The fractions a/b, 1 <= a <= limits[0] and 1 <= b <= limits[1], next to ``ratio`` below and above, or just it.
+
+    A walk down the Stern-Brocot tree in leaps: every fraction between the two ends of an interval has a numerator and
+    a denominator of at least the sums of theirs, so the walk ends where these leave the limits.
+    """
+    (low_a, low_b), (high_a, high_b) = (0, 1), (1, 0)
+    p, q = ratio.numerator, ratio.denominator
+    while True:
+        # The lower end may go towards the upper one as often as it stays at or below the ratio and inside the limits.
+        steps = min(
+            (p * low_b - q * low_a) // (q * high_a - p * high_b),
+            _room(limits[0], low_a, high_a),
+            _room(limits[1], low_b, high_b),
+        )
+        low_a, low_b = low_a + steps * high_a, low_b + steps * high_b
+        if low_a * q == p * low_b:
+            yield low_a, low_b
+            return
+        leaps = min(
+            (q * high_a - p * high_b) // (p * low_b - q * low_a),
+            _room(limits[0], high_a, low_a),
+            _room(limits[1], high_b, low_b),
+        )
+        high_a, high_b = high_a + leaps * low_a, high_b + leaps * low_b
+        if high_a * q == p * high_b:
+            yield high_a, high_b
+            return
+        if steps == 0 and leaps == 0:
+            break
+    if low_a > 0:
+        yield low_a, low_b
+    if high_b > 0:
+        yield high_a, high_b
+
+
+def _room(limit: int, start: int, step: int) -> int:
+    """How many steps fit between ``start`` and ``limit``; a step of 0 never leaves it."""
+    return (limit - start) // step if step else limit + 1
+
+
+def _scaled(pair: tuple[int, int], sizes: tuple[int, int], limits: tuple[int, int]) -> tuple[int, int]:
+    """The multiple of a reduced pair that is uniform in as many colors as possible, then the largest."""
+    most = min(limit // part for limit, part in zip(limits, pair))
+    periods = [size // math.gcd(size, part) for size, part in zip(sizes, pair)]
+    both = math.lcm(*periods)
+    factors = {most, *(most - most % period for period in (*periods, both))} - {0}
+    choices = [(pair[0] * factor, pair[1] * factor) for factor in factors]
+    return max(choices, key=lambda totals: (_uniform(totals, sizes), sum(totals)))
+
+
+def _uniform(totals: tuple[int, int], sizes: tuple[int, int]) -> int:
+    return sum(total % size == 0 for total, size in zip(totals, sizes) if size)
+
+
+def _spread(total: int, names: Sequence[str]) -> dict[str, int]:
+    if not names:
+        return {}
+    base, extra = divmod(total, len(names))
+    return {name: base + (position < extra) for position, name in enumerate(names)}
