@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is committed: the service's file on the balancer's disk, read, rewritten, validated; HAProxy is never reloaded."""
+"""What is committed: the service's file on the balancer's disk, read, rewritten and validated. HAProxy is not told."""
 
 from __future__ import annotations
 
@@ -213,7 +213,10 @@ def commit(
     if after != before:
         check_config(haproxy_binary, main_cfg, str(Path(path).parent), path, after)
         if not check_mode:
-            _replace(Path(path), after)
+            try:
+                _replace(Path(path), after)
+            except OSError as error:
+                raise BalancerError(f"Cannot write {path}, it is as it was: {error.strerror}.", path=path) from error
     return CommitResult(before, after)
 
 
