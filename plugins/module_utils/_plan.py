@@ -166,7 +166,7 @@ def _stage(given: Any, settings: Mapping[str, Any], what: str) -> Stage:
         )
     if settings["timeout"] < settings["dwell"]:
         raise InputError(
-            f"{what}: its timeout of {settings['timeout']:g} s is shorter than its dwell of {settings['dwell']:g} s: it "
+            f"{what}: its timeout of {settings['timeout']:g} s is under its dwell of {settings['dwell']:g} s: it "
             "could never be promoted; raise timeout or lower dwell"
         )
     return {
