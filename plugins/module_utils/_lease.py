@@ -1,0 +1,115 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lease of a stage: a transient systemd timer on the balancer that takes runtime back to what is committed.
+
+Renewing starts the next timer before it stops the last one, so that there is no moment without. A timer that fires
+although it was replaced finds another token in the lease file and does nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Optional, Protocol
+
+from ._errors import StateError
+from ._files import read_json, remove, write_json
+from ._lock import boot_time
+from ._paths import HELPER_DIR, ServicePaths
+
+Lease = dict[str, Any]
+HELPER = "sluice_bluegreen._lease_expired"
+
+
+class Timer(Protocol):
+    """What runs a command on this machine later, whoever is dead by then."""
+
+    def start(self, unit: str, seconds: float, command: Sequence[str]) -> None: ...
+
+    def stop(self, unit: str) -> None: ...
+
+
+class SystemdTimer:
+    """Transient timers of systemd 247 (Debian 11) and later."""
+
+    def __init__(self, helper_dir: str = HELPER_DIR) -> None:
+        self.helper_dir = helper_dir
+
+    def start(self, unit: str, seconds: float, command: Sequence[str]) -> None:
+        if not Path("/run/systemd/system").is_dir():
+            raise StateError(
+                "systemd does not run on this balancer, so no lease can be held and traffic would stay where a killed "
+                "release left it; run HAProxy on a host with systemd (system containers included)"
+            )
+        if not Path(self.helper_dir, "sluice_bluegreen").is_dir():
+            raise StateError(
+                f"{self.helper_dir}/sluice_bluegreen is not on this balancer, so no lease can be held; "
+                "prepare the balancer with sluice.bluegreen.site (role sluice.bluegreen.haproxy)"
+            )
+        self._run(
+            "systemd-run",
+            "--quiet",
+            "--collect",
+            f"--unit={unit}",
+            f"--on-active={seconds:g}s",
+            "--timer-property=AccuracySec=100ms",
+            "--property=Restart=on-failure",
+            "--property=RestartSec=1s",
+            f"--setenv=PYTHONPATH={self.helper_dir}",
+            *command,
+        )
+
+    def stop(self, unit: str) -> None:
+        self._run("systemctl", "stop", f"{unit}.timer", accept_failure=True)
+
+    @staticmethod
+    def _run(*command: str, accept_failure: bool = False) -> None:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
+        if result.returncode and not accept_failure:
+            raise StateError(f"{command[0]} failed, so no lease is held: {result.stderr.strip() or result.returncode}")
+
+
+def current(paths: ServicePaths, clock: Callable[[], float] = boot_time) -> Optional[Lease]:
+    """The lease with ``remaining`` seconds, or None when runtime does not lead."""
+    lease = read_json(paths.lease)
+    if lease is None:
+        return None
+    return {**lease, "remaining": round(max(0.0, float(lease["until"]) - clock()), 1)}
+
+
+def arm(
+    paths: ServicePaths,
+    release_id: str,
+    seconds: float,
+    timer: Timer,
+    socket: str,
+    clock: Callable[[], float] = boot_time,
+) -> None:
+    """Take or renew the lease for ``seconds``."""
+    before = read_json(paths.lease)
+    token = secrets.token_hex(4)
+    unit = f"sluice-lease-{paths.service}-{token}"
+    command = [sys.executable or "/usr/bin/python3", "-m", HELPER, "--service", paths.service, "--token", token]
+    command += ["--socket", socket, "--state-dir", paths.state_dir, "--run-dir", paths.run_dir]
+    command += ["--config-dir", paths.config_dir]
+    timer.start(unit, seconds, command)
+    write_json(
+        paths.lease,
+        {"release_id": release_id, "token": token, "unit": unit, "seconds": seconds, "until": clock() + seconds},
+    )
+    if before is not None:
+        timer.stop(before["unit"])
+
+
+def drop(paths: ServicePaths, timer: Timer) -> bool:
+    """End the lease, because runtime and disk agree; False where there was none."""
+    lease = read_json(paths.lease)
+    if lease is None:
+        return False
+    remove(paths.lease)
+    timer.stop(lease["unit"])
+    return True

@@ -1,0 +1,64 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Where a balancer keeps what belongs to a service."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from ._errors import InputError
+
+STATE_DIR = "/var/lib/sluice"
+RUN_DIR = "/run/sluice"
+CONFIG_DIR = "/etc/haproxy/conf.d"
+HELPER_DIR = "/usr/local/lib/sluice"
+
+SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+
+
+@dataclass(frozen=True)
+class ServicePaths:
+    """The files of one service on one balancer.
+
+    ``state_dir`` survives a reboot (journal, tapes). ``run_dir`` must not: a lock or a lease from before a reboot
+    means nothing, because HAProxy then serves what is committed, and a full disk must not stop a rollback.
+    """
+
+    service: str
+    state_dir: str = STATE_DIR
+    run_dir: str = RUN_DIR
+    config_dir: str = CONFIG_DIR
+
+    def __post_init__(self) -> None:
+        if not SERVICE_NAME.fullmatch(self.service):
+            raise InputError(
+                f"service name {self.service!r}: use lower-case letters, digits, '-' and '_', beginning with a letter, "
+                "40 characters at most"
+            )
+
+    @property
+    def journal(self) -> Path:
+        return Path(self.state_dir, self.service, "journal.jsonl")
+
+    @property
+    def tapes(self) -> Path:
+        return Path(self.state_dir, self.service, "tapes")
+
+    @property
+    def mutex(self) -> Path:
+        return Path(self.run_dir, self.service, "mutex")
+
+    @property
+    def lock(self) -> Path:
+        return Path(self.run_dir, self.service, "lock.json")
+
+    @property
+    def lease(self) -> Path:
+        return Path(self.run_dir, self.service, "lease.json")
+
+    @property
+    def config(self) -> Path:
+        return Path(self.config_dir, f"{self.service}.cfg")

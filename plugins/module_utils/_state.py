@@ -1,0 +1,189 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the journal of a service says: stable color, versions, the release in progress, the history. Pure.
+
+State (JSON-ready)::
+
+    {"stable": "blue" or null, "shares": {"blue": 100.0, "green": 0.0}, "generation": int,
+     "colors": {"blue": {"version": str, "release_id": str, "warm": bool, "rolled_back": bool} or null, "green": ...},
+     "release": null or {"release_id", "version", "color", "phase", "stage", "owner", "started"},
+     "history": [{"release_id", "version", "color", "outcome", "cause", "started", "ended"}, ...],
+     "updated": time of the last event that counted, or null}
+
+``phase`` is ``deploying``, ``deployed``, ``rolling`` or ``paused``; ``stage`` counts passed stages. ``warm``: the
+color's containers of that version are in place, so that going back to it is a shift. ``generation`` counts commits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, Optional
+
+from ._journal import Event
+
+COLORS = ("blue", "green")
+HISTORY_LENGTH = 50
+
+State = dict[str, Any]
+
+
+def other(color: str) -> str:
+    return COLORS[1 - COLORS.index(color)]
+
+
+def empty() -> State:
+    return {
+        "stable": None,
+        "shares": {"blue": 0.0, "green": 0.0},
+        "generation": 0,
+        "colors": {"blue": None, "green": None},
+        "release": None,
+        "history": [],
+        "updated": None,
+    }
+
+
+def derive(events: Iterable[Event]) -> State:
+    """Replay ``events`` (oldest first). Unknown events are records, not state."""
+    state = empty()
+    for event in events:
+        handler = _HANDLERS.get(event["event"])
+        if handler is not None:
+            handler(state, event, event.get("data") or {})
+            state["updated"] = event["at"]
+    return state
+
+
+def candidate_color(state: State) -> str:
+    """The color that the next release goes to: the one that does not serve; blue when nothing does."""
+    stable: Optional[str] = state["stable"]
+    return other(stable) if stable else COLORS[0]
+
+
+def _started(state: State, event: Event, data: dict[str, Any]) -> None:
+    if state["release"]:
+        _close(state, event, "abandoned", f"superseded by release {event['release_id']}")
+    color = data["color"]
+    if state["colors"][color]:
+        state["colors"][color]["warm"] = False
+    state["release"] = {
+        "release_id": event["release_id"],
+        "version": data["version"],
+        "color": color,
+        "phase": "deploying",
+        "stage": 0,
+        "owner": data.get("owner"),
+        "started": event["at"],
+    }
+
+
+def _is_current(state: State, event: Event) -> bool:
+    return bool(state["release"]) and state["release"]["release_id"] == event["release_id"]
+
+
+def _deployed(state: State, event: Event, data: dict[str, Any]) -> None:
+    if _is_current(state, event):
+        state["release"]["phase"] = "deployed"
+
+
+def _shift(state: State, event: Event, data: dict[str, Any]) -> None:
+    if _is_current(state, event):
+        state["release"]["phase"] = "rolling"
+
+
+def _passed(state: State, event: Event, data: dict[str, Any]) -> None:
+    if _is_current(state, event):
+        state["release"]["stage"] = data["stage"]
+
+
+def _committed(state: State, event: Event, data: dict[str, Any]) -> None:
+    state["shares"] = {color: float(data["shares"].get(color, 0.0)) for color in COLORS}
+    state["generation"] += 1
+
+
+def _paused(state: State, event: Event, data: dict[str, Any]) -> None:
+    if _is_current(state, event):
+        state["release"]["phase"] = "paused"
+        state["release"]["cause"] = data.get("cause")
+
+
+def _promoted(state: State, event: Event, data: dict[str, Any]) -> None:
+    if not _is_current(state, event):
+        return
+    release = state["release"]
+    state["stable"] = release["color"]
+    state["colors"][release["color"]] = {
+        "version": release["version"],
+        "release_id": release["release_id"],
+        "warm": True,
+        "rolled_back": False,
+    }
+    _close(state, event, "promoted", data.get("cause", ""))
+
+
+def _given_up(outcome: str) -> Any:
+    def handler(state: State, event: Event, data: dict[str, Any]) -> None:
+        # A rollback has an id of its own, so that it fences the release that it gives up.
+        given_up = data.get("gives_up") or event["release_id"]
+        if state["release"] and state["release"]["release_id"] == given_up:
+            _close(state, event, outcome, data.get("cause", ""))
+
+    return handler
+
+
+def _reverted(state: State, event: Event, data: dict[str, Any]) -> None:
+    left, kept = data["from_color"], data["to_color"]
+    if state["colors"][left]:
+        state["colors"][left]["rolled_back"] = True
+    state["stable"] = kept
+    state["history"].append(
+        {
+            "release_id": event["release_id"],
+            "version": (state["colors"][kept] or {}).get("version"),
+            "color": kept,
+            "outcome": "reverted",
+            "cause": data.get("cause", ""),
+            "started": event["at"],
+            "ended": event["at"],
+        }
+    )
+    del state["history"][:-HISTORY_LENGTH]
+
+
+def _restored(state: State, event: Event, data: dict[str, Any]) -> None:
+    entry = state["colors"][data["color"]]
+    if entry and entry["version"] == data["version"]:
+        entry["warm"] = True
+
+
+def _close(state: State, event: Event, outcome: str, cause: str) -> None:
+    release = state["release"]
+    state["history"].append(
+        {
+            "release_id": release["release_id"],
+            "version": release["version"],
+            "color": release["color"],
+            "outcome": outcome,
+            "cause": cause,
+            "started": release["started"],
+            "ended": event["at"],
+        }
+    )
+    del state["history"][:-HISTORY_LENGTH]
+    state["release"] = None
+
+
+_HANDLERS = {
+    "release_started": _started,
+    "deployed": _deployed,
+    "shift": _shift,
+    "stage_passed": _passed,
+    "committed": _committed,
+    "paused": _paused,
+    "promoted": _promoted,
+    "rolled_back": _given_up("rolled_back"),
+    "failed": _given_up("failed"),
+    "reverted": _reverted,
+    "restored": _restored,
+}

@@ -1,0 +1,167 @@
+#!/usr/bin/python
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: haproxy_tick
+short_description: Renew the lease of a stage on a balancer and read the counters of a service
+version_added: 0.1.0
+description:
+  - What M(sluice.bluegreen.metrics_gate) runs on every balancer at every tick, in one step. It prolongs the lock and
+    the lease of the release, appends the last tick to the tape, and reads the running totals of every server.
+  - Without O(release_id) it only reads.
+extends_documentation_fragment:
+  - sluice.bluegreen.attributes
+  - sluice.bluegreen.balancer
+attributes:
+  check_mode:
+    support: full
+    details:
+      - Reads, and renews nothing.
+  diff_mode:
+    support: N/A
+    details:
+      - Nothing that is configured changes.
+  idempotent:
+    support: N/A
+    details:
+      - A lease is renewed at every run; that is not reported as a change.
+options:
+  release_id:
+    description: The release whose lease is renewed. Nothing is done when it does not hold the lock.
+    type: str
+  lease:
+    description: Seconds that runtime may lead what is committed from now on. A lease that has ended is not taken again.
+    type: float
+    default: 30
+  tape:
+    description: Line to append to a tape.
+    type: dict
+    suboptions:
+      name:
+        description: Name of the tape, without folder and suffix.
+        type: str
+        required: true
+      line:
+        description: The line.
+        type: dict
+author:
+  - The sluice.bluegreen maintainers (@sluice-bluegreen)
+"""
+
+EXAMPLES = r"""
+- name: Read the counters of every server
+  sluice.bluegreen.haproxy_tick:
+    service: shop
+"""
+
+RETURN = r"""
+servers:
+  description: By server the running totals of requests and of bad ones, status, weight and current sessions.
+  type: dict
+  returned: success
+  sample: {green1: {requests: 4100, bad: 44, status: UP, weight: 13, sessions: 2}}
+pid:
+  description: Process id of the HAProxy worker; another one means that the totals began anew.
+  type: int
+  returned: success
+uptime:
+  description: Seconds since HAProxy's worker was started.
+  type: int
+  returned: success
+leading:
+  description: Whether a lease was renewed; false when the balancer has fallen back to what is committed.
+  type: bool
+  returned: success
+fenced:
+  description: True on failure because another release holds the lock.
+  type: bool
+  returned: on failure
+"""
+
+import json
+import re
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _lease, _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _stats
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
+
+# A lock outlives its lease, so that a release that fell back is still the one that may say so.
+LOCK_LEASES = 4
+
+
+def renew(paths: ServicePaths, params: dict[str, Any]) -> bool:
+    """Prolong lock and lease and write the tape; True while runtime may lead."""
+    with mutex(paths.mutex):
+        _lock.renew(paths, params["release_id"], LOCK_LEASES * params["lease"])
+        leading = _lease.current(paths) is not None
+        if leading:
+            _lease.arm(paths, params["release_id"], params["lease"], _lease.SystemdTimer(), params["socket"])
+        return leading
+
+
+def record(paths: ServicePaths, name: str, line: dict[str, Any]) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
+        raise InputError(f"tape name {name!r}: use letters, digits, '.', '_' and '-'")
+    paths.tapes.mkdir(parents=True, exist_ok=True)
+    with (paths.tapes / f"{name}.jsonl").open("a", encoding="utf-8") as tape:
+        tape.write(json.dumps(line, sort_keys=True) + "\n")
+
+
+def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """One tick; see RETURN."""
+    paths = service_paths(params)
+    sock = RuntimeSocket(params["socket"])
+    warnings = []
+    leading = False
+    if params["release_id"] and not check_mode:
+        leading = renew(paths, params)
+        tape = params["tape"]
+        if tape and tape["line"]:
+            try:
+                record(paths, tape["name"], tape["line"])
+            except OSError as error:
+                warnings.append(f"the tape could not be written: {error}")
+    info = _stats.process_info(sock)
+    servers = {
+        name: {
+            "requests": stats.requests,
+            "bad": stats.bad,
+            "status": stats.status,
+            "weight": stats.weight,
+            "sessions": stats.scur,
+        }
+        for name, stats in _stats.server_stats(sock, paths.service).items()
+    }
+    return {"servers": servers, "pid": info.pid, "uptime": info.uptime, "leading": leading, "warnings": warnings}
+
+
+def main() -> None:
+    tape = {"name": {"type": "str", "required": True}, "line": {"type": "dict"}}
+    module = AnsibleModule(
+        argument_spec=balancer_args(
+            release_id={"type": "str"},
+            lease={"type": "float", "default": 30},
+            tape={"type": "dict", "options": tape},
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(changed=False, **run(module.params, module.check_mode))
+    except SluiceError as error:
+        module.fail_json(msg=str(error), **error.details)
+    except OSError as error:
+        module.fail_json(msg=f"service {module.params['service']}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,179 @@
+#!/usr/bin/python
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_lock
+short_description: Take, prolong or give back the lock of a service on a balancer
+version_added: 0.1.0
+description:
+  - One release of a service at a time. The lock has an owner and a time limit, lives on every balancer in a folder that
+    does not survive a reboot, and is the fence of every later step, which does nothing when another release holds it.
+  - Times are counted by the clock since boot, so a wrong wall clock does not matter.
+  - Events given in O(events) are written to the service's journal in the same step.
+extends_documentation_fragment:
+  - sluice.bluegreen.attributes
+  - sluice.bluegreen.balancer
+attributes:
+  check_mode:
+    support: full
+  diff_mode:
+    support: none
+    details:
+      - A lock is no configuration.
+  idempotent:
+    support: full
+    details:
+      - Prolonging one's own lock is no change; an event in O(events) is.
+options:
+  release_id:
+    description: The release that the lock is for.
+    type: str
+    required: true
+  state:
+    description:
+      - V(present) takes or prolongs the lock.
+      - V(absent) gives it back; nothing happens when another release holds it.
+    type: str
+    choices: [present, absent]
+    default: present
+  owner:
+    description: Who releases, for the message that a second release gets, for example C(alice@ci-4) or an AWX job.
+    type: str
+    default: ""
+  ttl:
+    description: Seconds until the lock may be taken by another release although it was not given back.
+    type: float
+    default: 900
+  takeover:
+    description: Take the lock from a release that is alive. Its later steps then change nothing.
+    type: bool
+    default: false
+  renew:
+    description: Only prolong; fail when the lock is not this release's any more.
+    type: bool
+    default: false
+  events:
+    description: Events to write to the journal, in order, before the lock is given back or after it was taken.
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      event:
+        description: Name of the event.
+        type: str
+        required: true
+      data:
+        description: What belongs to it.
+        type: dict
+        default: {}
+seealso:
+  - module: sluice.bluegreen.haproxy_split
+  - module: sluice.bluegreen.journal_info
+author:
+  - The sluice.bluegreen maintainers (@sluice-bluegreen)
+"""
+
+EXAMPLES = r"""
+- name: Begin a release
+  sluice.bluegreen.release_lock:
+    service: shop
+    release_id: 20260131T120000Z-2.1.0-4f2a
+    owner: alice@ci-4
+    events:
+      - event: release_started
+        data: {version: 2.1.0, color: green, owner: alice@ci-4}
+
+- name: Give the lock back
+  sluice.bluegreen.release_lock:
+    service: shop
+    release_id: 20260131T120000Z-2.1.0-4f2a
+    state: absent
+"""
+
+RETURN = r"""
+holder:
+  description: The lock after this step; none when there is none.
+  type: dict
+  returned: always
+  contains:
+    release_id: {description: The release., type: str}
+    owner: {description: Who releases., type: str}
+    since: {description: When it was taken (UTC)., type: str}
+    remaining: {description: Seconds until it runs out., type: float}
+    live: {description: Whether it has not run out yet., type: bool}
+fenced:
+  description: True on failure because another release holds the lock.
+  type: bool
+  returned: on failure
+"""
+
+from typing import Any
+
+from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
+
+
+def run(paths: ServicePaths, params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+    """Do what is asked under the service's mutex; LockedError or FencedError where another release is in the way."""
+    release_id = params["release_id"]
+    if check_mode:
+        held = _lock.current(paths)
+        ours = held is not None and held["release_id"] == release_id
+        if params["state"] == "absent":
+            return {"changed": ours, "holder": None if ours else held}
+        if held and not ours and held["live"] and not params["takeover"]:
+            raise _lock.locked_error(paths, held)
+        return {"changed": not ours or bool(params["events"]), "holder": held}
+    with mutex(paths.mutex):
+        if params["state"] == "present":
+            if params["renew"]:
+                _lock.renew(paths, release_id, params["ttl"])
+                changed = False
+            else:
+                changed = _lock.acquire(paths, release_id, params["owner"], params["ttl"], params["takeover"])
+            _write(paths, params)
+        else:
+            held = _lock.current(paths)
+            if held is not None and held["release_id"] == release_id:
+                _write(paths, params)
+            changed = _lock.drop(paths, release_id)
+        return {"changed": changed or bool(params["events"]), "holder": _lock.current(paths)}
+
+
+def _write(paths: ServicePaths, params: dict[str, Any]) -> None:
+    for event in params["events"]:
+        _journal.append(paths.journal, event["event"], params["release_id"], event["data"] or {})
+
+
+def main() -> None:
+    events = {"event": {"type": "str", "required": True}, "data": {"type": "dict", "default": {}}}
+    module = AnsibleModule(
+        argument_spec=balancer_args(
+            release_id={"type": "str", "required": True},
+            state={"type": "str", "choices": ["present", "absent"], "default": "present"},
+            owner={"type": "str", "default": ""},
+            ttl={"type": "float", "default": 900},
+            takeover={"type": "bool", "default": False},
+            renew={"type": "bool", "default": False},
+            events={"type": "list", "elements": "dict", "default": [], "options": events},
+        ),
+        supports_check_mode=True,
+    )
+    try:
+        module.exit_json(**run(service_paths(module.params), module.params, module.check_mode))
+    except SluiceError as error:
+        module.fail_json(msg=str(error), **error.details)
+    except OSError as error:
+        module.fail_json(msg=f"service {module.params['service']}: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,97 @@
+#!/usr/bin/python
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: release_plan
+short_description: Decide what an operation on a service does
+version_added: 0.1.0
+description:
+  - Takes what every balancer of a service says and decides which color is the candidate, which release is meant, or
+    where traffic goes back to. Fails with the reason and the way out when the operation is not possible now.
+  - Runs on the controller, reads only what it is given, and changes nothing.
+extends_documentation_fragment:
+  - sluice.bluegreen.attributes.info_module
+options:
+  operation:
+    description: What is to be done.
+    type: str
+    required: true
+    choices: [deploy, rollout, promote, rollback]
+  service:
+    description: Name of the service.
+    type: str
+    required: true
+  version:
+    description: The version; needed for V(deploy), and for V(rollout) a check that it is the deployed one.
+    type: str
+  journals:
+    description: Result of M(sluice.bluegreen.journal_info) by balancer.
+    type: dict
+    required: true
+  splits:
+    description: Result of M(sluice.bluegreen.haproxy_split_info) by balancer.
+    type: dict
+    required: true
+  servers:
+    description: All servers of the service, with O(servers[].name) and O(servers[].color).
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      name:
+        description: Name of the server.
+        type: str
+        required: true
+      color:
+        description: Its color.
+        type: str
+        required: true
+  takeover:
+    description: Whether a rollback may take over from a release that is alive.
+    type: bool
+    default: false
+  force:
+    description: Whether a rollback may go to a version that was itself rolled back, or whose servers are not up.
+    type: bool
+    default: false
+author:
+  - The sluice.bluegreen maintainers (@sluice-bluegreen)
+"""
+
+EXAMPLES = r"""
+- name: Decide where the next version goes
+  sluice.bluegreen.release_plan:
+    operation: deploy
+    service: shop
+    version: 2.1.0
+    servers: "{{ bluegreen_service.servers }}"
+    journals: "{{ dict(balancers | zip(balancers | map('extract', hostvars, 'haproxy_journal'))) }}"
+    splits: "{{ dict(balancers | zip(balancers | map('extract', hostvars, 'haproxy_split'))) }}"
+  vars:
+    balancers: "{{ ansible_play_hosts_all }}"
+  run_once: true
+  register: decision
+"""
+
+RETURN = r"""
+plan:
+  description:
+    - The release id, the owner and what the operation needs. For V(deploy) and V(rollout) these are C(candidate),
+      C(stable), C(previous) and C(first); for V(rollback) they are C(kind), C(to), C(from), their versions and
+      C(gives_up).
+  type: dict
+  returned: success
+state:
+  description: The state of the service, as RV(sluice.bluegreen.journal_info#module:state).
+  type: dict
+  returned: success
+behind:
+  description: Balancers whose journal says something else than the newest.
+  type: list
+  elements: str
+  returned: success
+"""

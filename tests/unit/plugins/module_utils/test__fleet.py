@@ -1,0 +1,207 @@
+"""What to do next, and every way in which it is refused, with the way out in the message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _fleet, _state
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
+
+SERVERS = {"blue": ["blue1", "blue2"], "green": ["green1", "green2"]}
+NOWHERE = {"blue": 0.0, "green": 0.0}
+ON_BLUE = {"blue": 100.0, "green": 0.0}
+ON_GREEN = {"blue": 0.0, "green": 100.0}
+
+
+def event(name: str, release_id: str = "r2", /, **data: Any) -> dict[str, Any]:
+    return {"event": name, "release_id": release_id, "at": "2026-01-31T12:00:00.000Z", "data": data}
+
+
+def promoted(release_id: str, version: str, color: str) -> list[dict[str, Any]]:
+    return [
+        event("release_started", release_id, version=version, color=color),
+        event("committed", release_id, shares=_shares(color)),
+        event("promoted", release_id),
+    ]
+
+
+def _shares(color: str) -> dict[str, float]:
+    return ON_BLUE if color == "blue" else ON_GREEN
+
+
+V1_ON_BLUE = promoted("r1", "v1", "blue")
+V2_ON_GREEN = [*V1_ON_BLUE, *promoted("r2", "v2", "green")]
+
+
+def journal(events: list[dict[str, Any]], lock: dict[str, Any] | None = None) -> dict[str, Any]:
+    return {"state": _state.derive(events), "lock": lock, "lease": None, "damage": []}
+
+
+def split(
+    runtime: dict[str, float], disk: dict[str, float] | None = None, down: tuple[str, ...] = ()
+) -> dict[str, Any]:
+    names = [name for names in SERVERS.values() for name in names]
+    return {
+        "runtime": {"shares": runtime},
+        "disk": {"shares": disk or runtime},
+        "servers": {name: {"status": "DOWN" if name in down else "UP"} for name in names},
+    }
+
+
+def held(release_id: str = "r9", live: bool = True) -> dict[str, Any]:
+    return {
+        "release_id": release_id,
+        "owner": "bob@ci",
+        "since": "12:00",
+        "remaining": 17.0 if live else 0,
+        "live": live,
+    }
+
+
+def fleet(
+    events: list[dict[str, Any]], runtime: dict[str, float], lock: dict[str, Any] | None = None, **more: Any
+) -> _fleet.Fleet:
+    return _fleet.Fleet(
+        "shop",
+        {"lb1": journal(events), "lb2": journal(events, lock)},
+        {"lb1": split(runtime, **more), "lb2": split(runtime, **more)},
+    )
+
+
+def test_the_first_release_goes_to_blue() -> None:
+    plan = _fleet.deploy_plan(fleet([], NOWHERE), "v1")
+    assert (plan["candidate"], plan["stable"], plan["first"], plan["previous"]) == ("blue", None, True, None)
+
+
+def test_the_next_release_goes_to_the_idle_color_and_knows_what_it_held() -> None:
+    plan = _fleet.deploy_plan(fleet(V2_ON_GREEN, ON_GREEN), "v3")
+    assert (plan["candidate"], plan["stable"], plan["first"]) == ("blue", "green", False)
+    assert (plan["previous"], plan["stable_version"]) == ("v1", "v2")
+
+
+def test_a_live_lock_on_any_balancer_refuses_and_names_the_holder() -> None:
+    with pytest.raises(StateError, match=r"locked on lb2 by release r9 of bob@ci since 12:00 \(17 s left\)"):
+        _fleet.deploy_plan(fleet(V1_ON_BLUE, ON_BLUE, held()), "v2")
+
+
+def test_a_dead_lock_refuses_nothing() -> None:
+    assert _fleet.deploy_plan(fleet(V1_ON_BLUE, ON_BLUE, held(live=False)), "v2")["candidate"] == "green"
+
+
+@pytest.mark.parametrize("where", ["runtime", "disk"])
+def test_a_color_that_gets_traffic_is_never_deployed_to(where: str) -> None:
+    mixed = {"blue": 95.0, "green": 5.0}
+    shares = {"runtime": mixed, "disk": ON_BLUE} if where == "runtime" else {"runtime": ON_BLUE, "disk": mixed}
+    with pytest.raises(StateError, match=r"lb1 .* 5 % of the traffic to green, which should be idle"):
+        _fleet.deploy_plan(fleet(V1_ON_BLUE, **shares), "v2")
+
+
+def test_a_paused_release_is_not_overrun() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("paused")]
+    with pytest.raises(StateError, match=r"waits for a decision at 0 %; go on with sluice\.bluegreen\.promote"):
+        _fleet.deploy_plan(fleet(events, ON_BLUE), "v3")
+
+
+def test_a_balancer_that_said_nothing_stops_everything() -> None:
+    with pytest.raises(StateError, match="no observation from balancer lb2"):
+        _fleet.Fleet("shop", {"lb1": journal([]), "lb2": journal([])}, {"lb1": split(NOWHERE)})
+
+
+def test_a_rollout_takes_the_deployed_release() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("deployed")]
+    plan = _fleet.rollout_plan(fleet(events, ON_BLUE), None, promote=False)
+    assert (plan["release_id"], plan["version"], plan["candidate"], plan["start_share"]) == ("r2", "v2", "green", 0.0)
+
+
+def test_a_rollout_of_another_version_than_the_deployed_one_is_refused() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("deployed")]
+    with pytest.raises(StateError, match="version v3 was asked for, but release r2"):
+        _fleet.rollout_plan(fleet(events, ON_BLUE), "v3", promote=False)
+
+
+@pytest.mark.parametrize(
+    ("more", "promote", "message"),
+    [
+        ([], False, "was never deployed to its end"),
+        ([event("deployed")], True, "it is not paused"),
+        ([event("deployed"), event("paused")], False, "go on with sluice.bluegreen.promote"),
+    ],
+)
+def test_a_rollout_out_of_turn_is_refused_with_the_way_out(
+    more: list[dict[str, Any]], promote: bool, message: str
+) -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), *more]
+    with pytest.raises(StateError, match=message):
+        _fleet.rollout_plan(fleet(events, ON_BLUE), None, promote=promote)
+
+
+def test_a_rollout_without_a_release_is_refused() -> None:
+    with pytest.raises(StateError, match="there is no release to roll out"):
+        _fleet.rollout_plan(fleet(V1_ON_BLUE, ON_BLUE), None, promote=False)
+
+
+def test_a_promote_goes_on_above_the_committed_share() -> None:
+    shares = {"blue": 75.0, "green": 25.0}
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("deployed")]
+    events += [event("committed", shares=shares), event("stage_passed", stage=2), event("paused")]
+    assert _fleet.rollout_plan(fleet(events, shares), None, promote=True)["start_share"] == 25.0
+
+
+def test_a_rollback_after_a_promotion_goes_to_the_warm_color() -> None:
+    plan = _fleet.rollback_plan(fleet(V2_ON_GREEN, ON_GREEN), SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"], plan["to_version"], plan["from"]) == ("promoted", "blue", "v1", "green")
+
+
+def test_a_rollback_of_a_dead_release_goes_to_stable_without_being_asked() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("shift")]
+    plan = _fleet.rollback_plan(fleet(events, ON_BLUE, held("r2", live=False)), SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"], plan["gives_up"]) == ("release", "blue", "r2")
+
+
+def test_a_rollback_of_a_live_release_needs_takeover() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("shift")]
+    running = fleet(events, ON_BLUE, held("r2"))
+    with pytest.raises(StateError, match="-e takeover=true"):
+        _fleet.rollback_plan(running, SERVERS, takeover=False, force=False)
+    assert _fleet.rollback_plan(running, SERVERS, takeover=True, force=False)["gives_up"] == "r2"
+
+
+def test_a_rollback_to_a_color_that_a_balancer_calls_down_is_refused_unless_forced() -> None:
+    down = _fleet.Fleet(
+        "shop",
+        {"lb1": journal(V2_ON_GREEN), "lb2": journal(V2_ON_GREEN)},
+        {"lb1": split(ON_GREEN), "lb2": split(ON_GREEN, down=("blue1", "blue2"))},
+    )
+    with pytest.raises(StateError, match=r"lb2 calls no server of blue up \(blue1, blue2\)"):
+        _fleet.rollback_plan(down, SERVERS, takeover=False, force=False)
+    assert _fleet.rollback_plan(down, SERVERS, takeover=False, force=True)["to"] == "blue"
+
+
+def test_a_rollback_to_a_version_that_was_itself_rolled_back_is_refused_unless_forced() -> None:
+    events = [*V2_ON_GREEN, event("reverted", "b1", from_color="green", to_color="blue")]
+    with pytest.raises(StateError, match="green holds v2, which was itself rolled back"):
+        _fleet.rollback_plan(fleet(events, ON_BLUE), SERVERS, takeover=False, force=False)
+    assert _fleet.rollback_plan(fleet(events, ON_BLUE), SERVERS, takeover=False, force=True)["to"] == "green"
+
+
+def test_a_rollback_to_containers_that_were_replaced_is_refused() -> None:
+    events = [*V2_ON_GREEN, event("release_started", "r3", version="v3", color="blue"), event("failed", "r3")]
+    with pytest.raises(StateError, match="blue ran v1 before, but its containers were replaced since"):
+        _fleet.rollback_plan(fleet(events, ON_GREEN), SERVERS, takeover=False, force=False)
+
+
+@pytest.mark.parametrize(("events", "message"), [([], "was never released"), (V1_ON_BLUE, "green is empty")])
+def test_a_rollback_without_anything_to_go_back_to_is_refused(events: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(StateError, match=message):
+        _fleet.rollback_plan(fleet(events, ON_BLUE), SERVERS, takeover=False, force=False)
+
+
+def test_the_balancer_that_was_told_last_is_believed_and_the_others_are_named() -> None:
+    both = _fleet.Fleet(
+        "shop",
+        {"lb1": journal(V1_ON_BLUE), "lb2": journal(V2_ON_GREEN)},
+        {"lb1": split(ON_BLUE), "lb2": split(ON_GREEN)},
+    )
+    assert both.state["stable"] == "green"
+    assert both.behind == ["lb1"]
