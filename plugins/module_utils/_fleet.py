@@ -232,4 +232,4 @@ def _percent(state: State, color: str) -> float:
 
 def servers_up(split: Mapping[str, Any], names: Sequence[str]) -> list[str]:
     """The servers among ``names`` that a balancer calls up."""
-    return [name for name in names if str(split["servers"].get(name, {}).get("status", "")).startswith("UP")]
+    return [name for name in names if split["servers"].get(name, {}).get("up")]

@@ -45,7 +45,7 @@ def split(
     return {
         "runtime": {"shares": runtime},
         "disk": {"shares": disk or runtime},
-        "servers": {name: {"status": "DOWN" if name in down else "UP"} for name in names},
+        "servers": {name: {"up": name not in down} for name in names},
     }
 
 

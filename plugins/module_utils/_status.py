@@ -1,0 +1,87 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an operator reads when asking how a service stands. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ._fleet import Fleet
+from ._state import COLORS, other
+
+HISTORY_LINES = 5
+
+
+def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any]) -> list[str]:
+    """The lines of ``status`` for one service, most important first; StateError without any observation.
+
+    ``journals`` and ``splits`` are the results of ``journal_info`` and ``haproxy_split_info`` by balancer.
+    """
+    fleet = Fleet(service, journals, splits)
+    state = fleet.state
+    lines = [f"{service}: {_headline(state)}"]
+    lines += [f"  release {_release(state['release'])}"] if state["release"] else []
+    lines += [
+        f"  lock on {host}: {_lock(journals[host]['lock'])}" for host in sorted(journals) if journals[host]["lock"]
+    ]
+    for host in sorted(splits):
+        lines += _balancer(host, journals[host], splits[host])
+    lines += [f"  {host} missed events and says something else than {fleet.newest}" for host in fleet.behind]
+    if state["history"]:
+        lines.append("  last releases:")
+        lines += [f"    {_ended(entry)}" for entry in reversed(state["history"][-HISTORY_LINES:])]
+    return lines
+
+
+def _headline(state: Mapping[str, Any]) -> str:
+    stable: Optional[str] = state["stable"]
+    if not stable:
+        return "never released"
+    held = state["colors"][stable]
+    back = state["colors"][other(stable)]
+    headline = f"{stable} serves {held['version'] if held else 'an unknown version'}"
+    if back and back["rolled_back"]:
+        return f"{headline}; {other(stable)} holds {back['version']}, which was rolled back"
+    if back and back["warm"]:
+        return f"{headline}; {other(stable)} keeps {back['version']} warm, rollback goes there"
+    return f"{headline}; nothing warm to go back to on {other(stable)}"
+
+
+def _release(release: Mapping[str, Any]) -> str:
+    return (
+        f"{release['release_id']}: version {release['version']} on {release['color']}, {release['phase']}, "
+        f"{release['stage']} stages passed, by {release['owner'] or 'unknown'} since {release['started']}"
+    )
+
+
+def _lock(lock: Mapping[str, Any]) -> str:
+    left = f"{lock['remaining']:.0f} s left" if lock["live"] else "ran out, its release is dead"
+    return f"release {lock['release_id']} of {lock['owner'] or 'unknown'} since {lock['since']} ({left})"
+
+
+def _balancer(host: str, journal: Mapping[str, Any], split: Mapping[str, Any]) -> list[str]:
+    lease = f"lease ends in {journal['lease']['remaining']:.0f} s" if journal["lease"] else "no lease"
+    lines = [
+        f"  {host}: committed {_shares(split['disk'])}; works with {_shares(split['runtime'])}; "
+        f"observed {_shares(split['observed'])} of {split['observed']['requests']} requests; {lease}"
+    ]
+    for color in COLORS:
+        servers = {name: server for name, server in split["servers"].items() if server["color"] == color}
+        down = sorted(name for name, server in servers.items() if not server["up"])
+        lines.append(
+            f"    {color}: {len(servers) - len(down)} of {len(servers)} servers up"
+            + (f", down: {', '.join(down)}" if down else "")
+        )
+    lines += [f"    {sentence}" for sentence in [*split["differences"], *journal["damage"]]]
+    return lines
+
+
+def _shares(where: Mapping[str, Any]) -> str:
+    return ", ".join(f"{color} {where['shares'].get(color, 0):g} %" for color in COLORS)
+
+
+def _ended(entry: Mapping[str, Any]) -> str:
+    cause = f" ({entry['cause']})" if entry["cause"] else ""
+    return f"{entry['ended']}  {entry['version']} on {entry['color']}: {entry['outcome']}{cause}"
