@@ -65,12 +65,12 @@ class Reader:
         given: Any,
         path: str = "",
         problems: Optional[list[Problem]] = None,
-        later: Optional[Mapping[str, str]] = None,
+        special: Optional[Mapping[str, str]] = None,
     ) -> None:
-        """``later``: path → what to do instead, of keys that belong to a later version."""
+        """``special``: path → what to say of a key that is not known, but that a person may well try."""
         self.path = path
         self.problems: list[Problem] = [] if problems is None else problems
-        self.later = later or {}
+        self.special = special or {}
         self.known: list[str] = []
         self.given: Mapping[Any, Any] = {}
         if isinstance(given, Mapping):
@@ -192,8 +192,8 @@ class Reader:
         value = self.take(key)
         if value is None and required:
             self.note(key, f"is missing; {required}")
-            return Reader({}, self.at(key), [], self.later)
-        return Reader({} if value is None else value, self.at(key), self.problems, self.later)
+            return Reader({}, self.at(key), [], self.special)
+        return Reader({} if value is None else value, self.at(key), self.problems, self.special)
 
     def sections(self, key: str) -> list[Reader]:
         """A list of dictionaries below ``key``; empty where left out."""
@@ -203,7 +203,7 @@ class Reader:
         if not is_list(value):
             self.note(key, f"{shown(value)} is {kind(value)}, not a list of dictionaries")
             return []
-        return [Reader(item, f"{self.at(key)}[{i}]", self.problems, self.later) for i, item in enumerate(value)]
+        return [Reader(item, f"{self.at(key)}[{i}]", self.problems, self.special) for i, item in enumerate(value)]
 
     def texts(self, key: str, *, pattern: str, wanted: str, secret: bool = False) -> dict[str, str]:
         """A dictionary of names that match ``pattern`` to texts; whole numbers become texts.
@@ -234,11 +234,8 @@ class Reader:
         """Note every key that was given and never asked for."""
         for key in self.given:
             if key not in self.known:
-                way = self.later.get(self.at(str(key)))
-                if way is not None:
-                    self.note(str(key), f"is not supported by this version; {way or 'leave it out'}")
-                else:
-                    self.note(str(key), f"unknown key{unknown(key, self.known)}")
+                words = self.special.get(self.at(str(key)))
+                self.note(str(key), words or f"unknown key{unknown(key, self.known)}")
 
 
 def _number(value: Any, what: str) -> float:

@@ -1,0 +1,359 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person writes on a service's page: which keys there are, their types, limits and defaults. Pure."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from typing import Any, Optional
+
+from ._errors import InputError
+from ._plan import Stage, stages
+from ._schema import Problem, Reader, is_list, plain, whole
+from ._units import percent, shown, tidy
+
+Service = dict[str, Any]
+
+NOT_SUPPORTED = "is not supported by this version; leave it out"
+
+COLORS = ("blue", "green")
+
+_IMAGE = r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+_GROUP = r"[^\s:,\[\]{}]+"
+_BIND = re.compile(r"(\*|\d+\.\d+\.\d+\.\d+|\[[0-9A-Fa-f:.]+\])?:(\d{1,5})")
+# No quotes, backslash, dollar, hash or space: the path also stands in HAProxy's configuration.
+_PATH = r"/[A-Za-z0-9._~!&()*+,;=:@%/?-]*"
+_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
+_HOST = r"[A-Za-z0-9._\[\]:-]+"
+_ENV = r"[A-Za-z_][A-Za-z0-9_.-]*"
+_LABEL = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
+_OWN_LABELS = "sluice.bluegreen."
+
+# Tried with HAProxy 2.6: the others refuse a new weight at runtime ("Backend is using a static LB algorithm"), or take
+# it and do not keep to it: at 5 % of the weight `leastconn` gave a server 50 % of the requests of one client and 13 %
+# of eight, `random` with more draws than one 7 to 9 %, and `first` looks at connection limits only.
+BALANCE = ("roundrobin", "random(1)")
+_HASHES = r"source|uri(?: .+)?|url_param .+|hdr\(.+\)(?: .+)?|rdp-cookie(?:\(.+\))?|hash .+"
+_NOT_BALANCE = {
+    "static-rr": "takes no new weights at runtime, so no split could be set",
+    "first": "does not look at weights, so no split could be set",
+    "leastconn": "does not keep to weights under light load, so the split would not be what it says",
+    "random": "draws twice and takes the less loaded server, so the split would not be what it says",
+}
+
+_NOT_YET = """
+    capabilities cap_drop command cpus devices dns_servers entrypoint etc_hosts hostname init log_driver log_options
+    memory memory_swap mounts network_mode networks pids_limit privileged read_only restart_policy secrets
+    security_opts shm_size stop_signal sysctls tmpfs ulimits user volumes working_dir
+"""
+# Keys that a person may well try, and what to say of them.
+SPECIAL: dict[str, str] = {
+    "gates.latency": NOT_SUPPORTED,
+    **{f"container.{key}": NOT_SUPPORTED for key in _NOT_YET.split()},
+    "container.image": "is not for here; write 'image' on the page itself",
+    "container.labels": "is not for here; write 'labels' on the page itself",
+    "container.name": "is set by the collection; leave it out",
+    "container.ports": "is not for here; write 'port' and 'publish'",
+    "container.published_ports": "is not for here; write 'port' and 'publish'",
+    "container.state": "is set by the collection; leave it out",
+    "servers": "is not for here; the servers are the hosts of the groups in 'hosts'",
+    "stages": "is not for here; write the list of stages as 'strategy'",
+    "version": "is not for here; a version is given at release time: -e version=2.1.0",
+}
+
+
+def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = None) -> tuple[Service, list[Problem]]:
+    """The page of the service ``name``, complete but for its servers, and what is wrong with it.
+
+    Where there are problems, what was read is not to be used. ``strategy`` replaces the page's. A balance that the page
+    leaves out is ``None``: which one is best depends on the number of servers.
+    """
+    problems: list[Problem] = []
+    top = Reader(page, "", problems, SPECIAL)
+    tick = top.duration("tick", 5, low=1, high=300)
+    found: Service = {
+        "name": plain(name),
+        "version": version,
+        "image": top.text("image", pattern=_IMAGE, wanted=_image_help(top.given.get("image"))),
+        "loadbalancers": top.text("loadbalancers", "loadbalancers", pattern=_GROUP, wanted="write the name of a group"),
+        "hosts": _hosts(top),
+        "servers": [],
+        "container": _container(top),
+        "health": _health(top),
+        "listen": _listen(top),
+        **_balance(top),
+        "stages": _stages(top, strategy),
+        "gates": _gates(top),
+        "tick": tick,
+        "lease": _lease(top, tick),
+        "deploy": _deploy(top, name, version),
+        "labels": _labels(top),
+    }
+    top.done()
+    return found, problems
+
+
+def _image_help(image: Any) -> str:
+    if isinstance(image, str) and "@" in image:
+        return "leave the digest out; the version is given at release time and is the tag"
+    if isinstance(image, str) and ":" in image.rsplit("/", 1)[-1]:
+        return (
+            f"leave the tag out, {shown(image.rsplit(':', 1)[0])}; the version is given at release time and is the tag"
+        )
+    return "write the name of an image without a tag, such as registry.example.com/shop"
+
+
+def _hosts(top: Reader) -> dict[str, str]:
+    hosts = top.section("hosts", required="name the two groups: hosts: {blue: shop_blue, green: shop_green}")
+    groups = {
+        color: hosts.text(color, pattern=_GROUP, wanted=f"write the name of the group of {color} VMs")
+        for color in COLORS
+    }
+    hosts.done()
+    if groups["blue"] and groups["blue"] == groups["green"]:
+        hosts.note("green", f"is the same group as blue, {groups['blue']}; a color needs VMs of its own")
+    return groups
+
+
+def _container(top: Reader) -> dict[str, Any]:
+    container = top.section("container", required="say at least on which port the app listens: container: {port: 8080}")
+    wanted = "write a port from 1 to 65535"
+    port = container.integer("port", low=1, high=65535, wanted=wanted)
+    found: dict[str, Any] = {
+        "port": port,
+        "publish": container.integer("publish", port, low=1, high=65535, wanted=wanted),
+        "env": container.texts("env", pattern=_ENV, wanted="use letters, digits and '_'", secret=True),
+    }
+    if container.take("stop_timeout") is not None:
+        # Docker takes whole seconds only.
+        found["stop_timeout"] = round(container.duration("stop_timeout", 10, low=1, high=3600))
+    container.done()
+    return found
+
+
+def _health(top: Reader) -> dict[str, Any]:
+    way = "a version is never trusted unseen: write health: {path: /healthz}, or health: {tcp: true}"
+    health = top.section("health", required=way)
+    tcp = health.boolean("tcp", False)
+    http = ("path", "status", "headers", "version_header", "contains", "host_header")
+    if tcp:
+        for key in http:
+            if health.take(key) is not None:
+                health.note(key, "belongs to HTTP, which 'tcp: true' does not speak; leave one of them out")
+    found: dict[str, Any] = {
+        "tcp": tcp,
+        "path": "/" if tcp else health.text("path", pattern=_PATH, wanted="write a path such as /healthz"),
+        "status": [200] if tcp else _status(health),
+        "headers": {} if tcp else health.texts("headers", pattern=_TOKEN, wanted="it must be the name of a header"),
+        "version_header": None
+        if tcp
+        else _optional(health, "version_header", _TOKEN, "a header such as X-App-Version"),
+        "contains": None if tcp else _optional(health, "contains", r"(?s:.+)", "a text that the body must contain"),
+        "host_header": None if tcp else _optional(health, "host_header", _HOST, "a name such as shop.example.com"),
+        "port": None,
+    }
+    if health.take("port") is not None:
+        found["port"] = health.integer("port", low=1, high=65535, wanted="write a port from 1 to 65535")
+    found["consecutive"] = health.integer("consecutive", 3, low=1, high=100)
+    found["interval"] = health.duration("interval", 2, low=0.1, high=300)
+    found["probe_timeout"] = health.duration("probe_timeout", 5, low=0.05, high=300)
+    found["timeout"] = health.duration("timeout", 60, low=1, high=86400)
+    health.done()
+    least = found["interval"] * (found["consecutive"] - 1)
+    if found["timeout"] < least:
+        health.note(
+            "timeout",
+            f"{found['timeout']:g} s is too short for {found['consecutive']} good answers {found['interval']:g} s "
+            f"apart, which take {least:g} s; raise it",
+        )
+    return found
+
+
+def _status(health: Reader) -> list[int]:
+    given = health.take("status")
+    if given is None:
+        return [200]
+    wanted = "write an HTTP status such as 200, or a list of them"
+    try:
+        statuses = [whole(one, 100, 599, wanted) for one in (given if is_list(given) else [given])]
+    except InputError as error:
+        health.note("status", str(error))
+        return [200]
+    if not statuses:
+        health.note("status", f"the list is empty; {wanted}")
+    return statuses
+
+
+def _optional(reader: Reader, key: str, pattern: str, wanted: str) -> Optional[str]:
+    return None if reader.take(key) is None else reader.text(key, pattern=pattern, wanted=f"write {wanted}")
+
+
+def _listen(top: Reader) -> dict[str, Any]:
+    listen = top.section("listen", required='say where the balancers take the traffic: listen: {bind: "*:80"}')
+    wanted = 'write an address and a port such as "*:80", "192.0.2.10:80" or "[::]:80"'
+    bind = listen.text("bind", pattern=_BIND.pattern, wanted=wanted)
+    listen.done()
+    found = _BIND.fullmatch(bind)
+    if not found:
+        return {"bind": bind, "address": "*", "port": 0}
+    address, port = found.group(1) or "*", int(found.group(2))
+    if not 0 < port < 65536:
+        listen.note("bind", f"the port {port} must be from 1 to 65535")
+    if address != "*":
+        try:
+            ipaddress.ip_address(address.strip("[]"))
+        except ValueError:
+            listen.note("bind", f"{shown(address)} is not an IP address; {wanted}")
+    return {"bind": bind, "address": address, "port": port}
+
+
+def _balance(top: Reader) -> dict[str, Optional[str]]:
+    """``balance`` as HAProxy's keyword takes it, and ``hash_type``."""
+    balance = _optional(top, "balance", r"[^\"'\\\\#\n]+", BALANCE[0])
+    hash_type = None if top.take("hash_type") is None else top.choice("hash_type", ("consistent",))
+    hashes = re.fullmatch(_HASHES, balance or "") is not None
+    ways = f"write {' or '.join(BALANCE)}, or a hash such as source with 'hash_type: consistent'"
+    if hashes and not hash_type:
+        top.note(
+            "balance",
+            f"{shown(balance)} hashes by a map, for which HAProxy refuses new weights at runtime, so no split could be "
+            f"set; add 'hash_type: consistent', or write {' or '.join(BALANCE)}",
+        )
+    elif hash_type and not hashes:
+        top.note("hash_type", "belongs to a balance that hashes, such as source; leave it out")
+    elif balance and not hashes and balance not in BALANCE:
+        known = _NOT_BALANCE.get(balance.split("(")[0])
+        top.note("balance", f"{shown(balance)} {known or 'is not known'}; {ways}")
+    return {"balance": balance, "hash_type": hash_type}
+
+
+def _stages(top: Reader, strategy: Any) -> list[Stage]:
+    own, defaults = top.take("strategy"), top.take("stage_defaults")
+    # What was given for one release is not on the page, and its messages must not lead there.
+    chosen, place = (own, "strategy") if strategy in (None, "") else (strategy, "the strategy of this release")
+    chosen = "canary" if chosen is None else chosen
+    try:
+        return stages(chosen, defaults, what=place, what_defaults="stage_defaults")
+    except InputError as error:
+        place, _, text = str(error).partition(": ")
+        top.problems.append(Problem(place, text))
+        return []
+
+
+def _labels(top: Reader) -> dict[str, str]:
+    labels = top.texts("labels", pattern=_LABEL, wanted="use letters, digits, '.', '_', '-' and '/'")
+    for label in labels:
+        if label.startswith(_OWN_LABELS):
+            top.note(f"labels.{label}", f"labels that begin with {_OWN_LABELS} are the collection's own; rename it")
+    return labels
+
+
+def _gates(top: Reader) -> dict[str, Any]:
+    """``errors`` is there unless it was switched off: a page that says nothing of gates is still gated."""
+    gates = top.section("gates")
+    found: dict[str, Any] = {}
+    # Written `errors: false`, or an empty `errors:`, which like a page without it means the defaults.
+    if gates.take("errors") is not False:
+        errors = gates.section("errors")
+        found["errors"] = {
+            "max_ratio": tidy(errors.number("max_ratio", 1.5, low=1, high=1000)),
+            "promote_ratio": tidy(errors.number("promote_ratio", 2, low=1, high=1000)),
+            "margin": tidy(errors.points("margin", 0.2, low=0.001, high=99)),
+            "alpha": tidy(errors.number("alpha", 0.01, low=1e-9, high=0.5)),
+            "beta": tidy(errors.number("beta", 0.05, low=1e-9, high=0.5)),
+            "cap": tidy(errors.number("cap", 4, low=1.01, high=1e6)),
+            "min_errors": errors.integer("min_errors", 5, low=1, high=10**9),
+            "min_excess": tidy(errors.points("min_excess", 0.05, low=0, high=99)),
+            "warmup": errors.duration("warmup", 30, high=3600),
+        }
+        if errors.take("max_error_ratio") is not None:
+            found["errors"]["max_error_ratio"] = _rate(errors, "max_error_ratio")
+        errors.done()
+    found["thresholds"] = [_threshold(threshold) for threshold in gates.sections("thresholds")]
+    names = [threshold["name"] for threshold in found["thresholds"]]
+    for twice in sorted({name for name in names if name and names.count(name) > 1}):
+        gates.note("thresholds", f"two are called {shown(twice)}; give each a name of its own")
+    gates.done()
+    return found
+
+
+def _rate(errors: Reader, key: str) -> float:
+    """A fraction below 1, from a fraction or from text with a per cent sign."""
+    value = errors.take(key)
+    if isinstance(value, str) and value.strip().endswith("%"):
+        try:
+            value = percent(value) / 100
+        except InputError as error:
+            errors.note(key, str(error))
+            return 0.0
+    number = Reader({key: value}, errors.path, errors.problems).number(key)
+    if not 0 <= number < 1:
+        errors.note(key, f"{shown(value)} is out of range; write a share of requests such as 1% or 0.01")
+    return tidy(number)
+
+
+def _threshold(threshold: Reader) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "name": threshold.text("name", wanted="give it a name, it is what a person will read"),
+        "source": threshold.choice("source", ("prometheus",), "prometheus"),
+        "url": threshold.text("url", pattern=r"https?://[^/\s]\S*", wanted="write one such as http://prometheus:9090"),
+        "query": threshold.text("query", pattern=r"(?s:.*\S.*)", wanted="write a query that gives one number"),
+        "failures": threshold.integer("failures", 2, low=1, high=1000),
+        "timeout": threshold.duration("timeout", 5, low=0.1, high=300),
+    }
+    limits = [key for key in ("max", "min") if threshold.take(key) is not None]
+    if len(limits) == 1:
+        found[limits[0]] = tidy(threshold.number(limits[0]))
+    elif threshold.given:
+        threshold.note("", f"give either 'max' or 'min', not {'both' if limits else 'neither'}")
+    if threshold.take("headers") is not None:
+        found["headers"] = threshold.texts(
+            "headers", pattern=_TOKEN, wanted="it must be the name of a header", secret=True
+        )
+    if threshold.take("token") is not None:
+        token = threshold.take("token")
+        if isinstance(token, str) and token.strip():
+            found["token"] = plain(token)
+        else:
+            threshold.note("token", "is not a text; write the bearer token, best from a vault")
+    threshold.done()
+    return found
+
+
+def _lease(top: Reader, tick: float) -> float:
+    lease = top.duration("lease", max(30, 6 * tick), low=5, high=3600)
+    if lease < 3 * tick:
+        top.note(
+            "lease",
+            f"{lease:g} s is too short: it is renewed at every tick of {tick:g} s, and must outlive a late one; write "
+            f"at least {3 * tick:g} s",
+        )
+    return lease
+
+
+def _deploy(top: Reader, name: str, version: Optional[str]) -> dict[str, Any]:
+    """``archive`` has its placeholders filled in where the version is known, and is empty for the registry."""
+    deploy = top.section("deploy")
+    has_archive = deploy.has("archive")
+    source = deploy.choice("source", ("registry", "archive"), "archive" if has_archive else "registry")
+    archive = ""
+    if source == "archive":
+        archive = deploy.text(
+            "archive", wanted="write where on the controller an image lies, such as images/{service}-{version}.tar"
+        )
+        strangers = sorted(set(re.findall(r"\{([^{}]*)\}", archive)) - {"service", "version"})
+        if strangers:
+            deploy.note("archive", f"unknown placeholder {{{strangers[0]}}}; known are {{service}} and {{version}}")
+        elif archive and "{version}" not in archive:
+            deploy.note(
+                "archive", f"{shown(archive)} does not contain {{version}}, so every version would be the same file"
+            )
+        archive = archive.replace("{service}", name)
+        if version is not None:
+            archive = archive.replace("{version}", version)
+    elif deploy.take("archive") is not None:
+        deploy.note("archive", "is not used with 'source: registry'; leave one of them out")
+    deploy.done()
+    return {"source": source, "archive": archive}
