@@ -1,0 +1,65 @@
+# Whatever is made lands in .venv/ and build/, and in a Docker Engine under the label `sluice.bluegreen.lab`.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+COLLECTION := build/collections/ansible_collections/sluice/bluegreen
+PLAYBOOK := $(BIN)/ansible-playbook -i inventories/lab
+
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help venv venv-test lab lab-down demo test test-quick test-integration test-molecule clean
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
+
+demo: lab  ## the whole story on the lab, under load
+	$(BIN)/python demo/story.py
+
+lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
+	$(PLAYBOOK) molecule/shared/create.yml molecule/shared/images.yml molecule/shared/prometheus.yml
+
+lab-down: venv  ## remove the lab; images and engine stay
+	$(PLAYBOOK) molecule/shared/destroy.yml
+
+test: test-quick test-integration test-molecule  ## everything, on the lab's hosts too
+
+test-quick: venv-test  ## lint and unit tests
+	$(BIN)/ansible-lint --offline --profile production
+	$(BIN)/yamllint --strict .
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy plugins/
+	$(BIN)/pytest tests/unit
+
+test-integration: venv-test  ## against a real HAProxy and real sockets
+	$(BIN)/pytest tests/integration
+
+test-molecule: venv-test  ## the scenarios of molecule/ on system containers
+
+clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
+	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi
+	rm -rf build .venv .cache .ansible .hypothesis .*_cache
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+venv: .venv/run.stamp $(COLLECTION)  ## what the demo needs, in .venv
+venv-test: .venv/test.stamp $(COLLECTION)  ## what the tests need, in .venv
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment: on Debian, apt-get install python3-venv."; exit 1; }
+
+.venv/run.stamp: requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -r requirements.txt
+	touch $@
+
+.venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet -r tests/requirements.txt
+	touch $@ .venv/run.stamp
+
+$(COLLECTION):
+	mkdir -p $(@D)
+	ln -sfn ../../../.. $@
