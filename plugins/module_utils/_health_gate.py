@@ -39,15 +39,16 @@ def run(params: Mapping[str, Any], once: bool) -> dict[str, Any]:
 
 def check(health: Mapping[str, Any], version: Optional[str] = None) -> Check:
     """What to probe for, from a ``health`` setting and the version that must answer. Raises InputError."""
+    if health["tcp"]:
+        return Check(tcp=True)
     headers = {str(name): str(value) for name, value in health["headers"].items()}
     if health["version_header"] and version:
         headers[health["version_header"]] = version
-    if not health["path"].startswith("/"):
+    if not (health["path"] or "").startswith("/"):
         raise InputError(f"health.path: {health['path']!r} must start with a slash, such as /healthz")
     if not health["status"]:
         raise InputError("health.status: the list is empty; give at least one status, such as 200")
     return Check(
-        tcp=health["tcp"],
         path=health["path"],
         status=tuple(health["status"]),
         headers=headers,

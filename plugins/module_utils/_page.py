@@ -144,8 +144,8 @@ def _health(top: Reader) -> dict[str, Any]:
                 health.note(key, "belongs to HTTP, which 'tcp: true' does not speak; leave one of them out")
     found: dict[str, Any] = {
         "tcp": tcp,
-        "path": "/" if tcp else health.text("path", pattern=_PATH, wanted="write a path such as /healthz"),
-        "status": [200] if tcp else _status(health),
+        "path": None if tcp else health.text("path", pattern=_PATH, wanted="write a path such as /healthz"),
+        "status": [] if tcp else _status(health),
         "headers": {} if tcp else health.texts("headers", pattern=_TOKEN, wanted="it must be the name of a header"),
         "version_header": None
         if tcp

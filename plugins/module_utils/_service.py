@@ -20,6 +20,8 @@ NAME = r"[a-z][a-z0-9_-]{0,39}"
 VERSION = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 # What HAProxy takes as the name, and as the address, of a server.
 _SERVER = r"[A-Za-z0-9._:-]+"
+# What the balancers add to the name of a service for further frontends and backends.
+_SUFFIXES = (*COLORS, "in")
 _WILDCARDS = ("*", "0.0.0.0", "[::]")
 ROUNDROBIN_MOST = 4095
 
@@ -125,10 +127,9 @@ def _check_name(name: str, names: Sequence[str]) -> None:
             f"service {shown(name)}: a name begins with a small letter, has only small letters, digits, '-' and '_', "
             "and at most 40 of them; rename it"
         )
-    for color in COLORS:
-        other = name[: -len(color) - 1]
-        if name.endswith(f"_{color}") and other in names:
-            raise InputError(f"service {name}: the service {other} has a backend of that name; rename one of them")
+    other, _, suffix = name.rpartition("_")
+    if other in names and suffix in _SUFFIXES:
+        raise InputError(f"service {name}: the service {other} has that name in HAProxy already; rename one of them")
 
 
 def check_version(version: Any, raw: Any, name: str, required: bool = False) -> Optional[str]:
@@ -144,9 +145,9 @@ def check_version(version: Any, raw: Any, name: str, required: bool = False) -> 
     given = version if raw is None or isinstance(raw, str) else raw
     if not isinstance(given, str):
         raise InputError(
-            f"service {name}: the version came as {kind(given)}, {given}, and not as a text. It may be another version "
-            "than was meant (1.10 becomes 1.1), so it is refused. Give it as a text: -e version=1.10 on the command line, "
-            '"version": "1.10" with quotes in YAML and JSON, the answer type Text in an AWX survey'
+            f"service {name}: the version came as {kind(given)}, {given}, and not as a text. It may be another "
+            "version than was meant (1.10 becomes 1.1), so it is refused. Give it as a text: -e version=1.10 on the command line, "
+            "quotes around it in YAML and JSON, the answer type Text in an AWX survey"
         )
     if not re.fullmatch(VERSION, version):
         raise InputError(
