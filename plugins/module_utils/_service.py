@@ -146,8 +146,8 @@ def check_version(version: Any, raw: Any, name: str, required: bool = False) -> 
     if not isinstance(given, str):
         raise InputError(
             f"service {name}: the version came as {kind(given)}, {given}, and not as a text. It may be another "
-            "version than was meant (1.10 becomes 1.1), so it is refused. Give it as a text: -e version=1.10 on the command line, "
-            "quotes around it in YAML and JSON, the answer type Text in an AWX survey"
+            "version than was meant (1.10 becomes 1.1), so it is refused. Give it as a text: -e version=1.10 on the "
+            "command line, quotes around it in YAML and JSON, the answer type Text in an AWX survey"
         )
     if not re.fullmatch(VERSION, version):
         raise InputError(
