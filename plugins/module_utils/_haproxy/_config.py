@@ -22,6 +22,8 @@ from ._weights import MAX_WEIGHT
 HAPROXY = "/usr/sbin/haproxy"
 MAIN_CONFIG = "/etc/haproxy/haproxy.cfg"
 COLORS = ("blue", "green")
+MAIN = "Main"
+"""What the main configuration calls its revision; no service can be called so."""
 
 _HEADER = re.compile(r"^# sluice\.bluegreen service=(?P<service>\S+) shares=(?P<shares>\{.*\})\s*$")
 _SERVER = re.compile(r"^(?P<before>\s*server\s+(?P<name>\S+)\s+\S+(?:\s+\S+)*?\s+weight\s+)(?P<weight>\d+)(?=\s|$)")
@@ -134,14 +136,18 @@ def with_weights(text: str, backend: str, weights: Mapping[str, int], shares: Ma
     return "".join(lines)
 
 
-def without_weights(text: str) -> str:
-    """``text`` with its committed split blanked out: two files that are equal in this need no reload between them."""
-    lines = [
-        _SERVER.sub(r"\g<before>*", line) if section[0] == "backend" else line for section, line in _with_section(text)
-    ]
-    if lines and _HEADER.match(lines[0].rstrip("\r\n")):
-        del lines[0]
-    return "".join(lines)
+def is_service_file(text: str) -> bool:
+    """Whether the first line is a header of this collection."""
+    return bool(_HEADER.match(text.split("\n", 1)[0]))
+
+
+def revision(text: str, name: str) -> str | None:
+    """The revision that a file gives itself, a digest of everything in it but the committed split.
+
+    ``name`` is the service's, or ``MAIN``. HAProxy tells the revision that it has loaded by `show env sluice_<name>`.
+    """
+    match = re.search(rf"^\s*setenv\s+sluice_{re.escape(name)}\s+(\S+)\s*$", text, re.MULTILINE)
+    return match[1] if match else None
 
 
 def check_config(

@@ -18,7 +18,10 @@ from hypothesis import strategies as st
 
 TEXT = """\
 # sluice.bluegreen service=shop shares={"blue": 100.0, "green": 0.0}
-# Ansible managed
+# Written by the role
+
+global
+    setenv sluice_shop 4f1d2c
 
 frontend shop
     bind *:80
@@ -69,7 +72,7 @@ def test_what_is_written_is_what_is_read(weights: list[int], share: int) -> None
     after = _config.with_weights(TEXT, "shop", wanted, shares)
     assert _config.committed_weights(after, "shop") == wanted
     assert _config.committed_shares(after) == shares
-    assert _config.without_weights(after) == _config.without_weights(TEXT), "weights alone never need a reload"
+    assert _config.revision(after, "shop") == _config.revision(TEXT, "shop"), "weights alone never need a reload"
 
 
 def test_bytes_that_are_not_utf8_and_windows_line_ends_survive(tmp_path: Path) -> None:
@@ -84,11 +87,10 @@ def test_bytes_that_are_not_utf8_and_windows_line_ends_survive(tmp_path: Path) -
     assert path.read_bytes().count(b"\r\n") == original.count(b"\r\n")
 
 
-def test_a_structural_difference_is_seen_through_the_weights() -> None:
-    other = TEXT.replace("bind *:80", "bind *:81")
-    assert _config.without_weights(other) != _config.without_weights(TEXT)
-    tracked = TEXT.replace("198.18.0.11:8080 weight 256", "198.18.0.99:8080 weight 256")
-    assert _config.without_weights(tracked) != _config.without_weights(TEXT)
+def test_a_file_names_its_own_revision_and_no_other() -> None:
+    assert _config.revision(TEXT, "shop") == "4f1d2c"
+    assert _config.revision(TEXT, "sho") is None
+    assert _config.revision(TEXT, _config.MAIN) is None
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,107 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What HAProxy cannot do, told before anything is changed. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from .._page import BALANCE
+from .._service import ROUNDROBIN_MOST
+from ._config import COLORS
+
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
+# What these let through is a single word to HAProxy: no space, quote, escape or comment.
+_WORD = re.compile(r"[A-Za-z0-9_.:-]+")
+_BIND = re.compile(r"[A-Za-z0-9_.:*@,/\[\]-]+")
+_PATH = re.compile(r"/[A-Za-z0-9._~!&()*+,;=:@%/?-]*")
+_HEADER = re.compile(r"[A-Za-z0-9!#$%&*+.^_`|~-]+")
+_HASH = re.compile(r"(?:source|uri|url_param|hdr|rdp-cookie|hash)\b[^\"'\\#\n\r]*")
+_SUFFIXES = (*COLORS, "in")
+
+
+def balance_problem(balance: str, hash_type: str | None, servers: int) -> str | None:
+    """Why this balance cannot carry a split over ``servers`` servers, or nothing where it can."""
+    ways = f"use {' or '.join(BALANCE)}, or a hash such as source with hash_type consistent"
+    if isinstance(balance, str) and _HASH.fullmatch(balance):
+        if hash_type == "consistent":
+            return None
+        return f"HAProxy refuses new weights at runtime for balance {balance} without hash_type consistent; {ways}"
+    if balance not in BALANCE:
+        return f"HAProxy refuses new weights at runtime for balance {balance}, or does not keep to them; {ways}"
+    if balance == "roundrobin" and servers > ROUNDROBIN_MOST:
+        return f"balance roundrobin holds {ROUNDROBIN_MOST} servers at most, and there are {servers}; use random(1)"
+    return None
+
+
+def service_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One sentence for everything in ``services`` (normalised) that would make a configuration wrong or ambiguous."""
+    found = []
+    names = [str(service.get("name")) for service in services]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        found.append(f"service {name}: given twice")
+    for service, name in zip(services, names):
+        found += [f"service {name}: {problem}" for problem in _problems(service)]
+        found += [
+            f"service {name}: its backend {name}_{suffix} would be that of the service {name}_{suffix}; rename one"
+            for suffix in _SUFFIXES
+            if f"{name}_{suffix}" in names
+        ]
+    return found
+
+
+def _problems(service: Mapping[str, Any]) -> list[str]:
+    found = []
+    if not _NAME.fullmatch(str(service.get("name"))):
+        found.append("a name is a lower-case letter, then up to 39 lower-case letters, digits, '_' and '-'")
+    bind = (service.get("listen") or {}).get("bind")
+    if not isinstance(bind, str) or not _BIND.fullmatch(bind):
+        found.append(f"listen.bind is {bind!r}, not an address and a port such as '*:80'")
+    servers = service.get("servers") or []
+    problem = balance_problem(service.get("balance") or BALANCE[0], service.get("hash_type"), len(servers))
+    found += [problem] if problem else []
+    return [*found, *_health_problems(service.get("health") or {}), *_server_problems(servers)]
+
+
+def _health_problems(health: Mapping[str, Any]) -> list[str]:
+    found = []
+    path = health.get("path")
+    if path is not None and not (isinstance(path, str) and _PATH.fullmatch(path)):
+        found.append(f"health.path is {path!r}, not a path such as /healthz")
+    host = health.get("host_header")
+    if host and not (isinstance(host, str) and re.fullmatch(r"[A-Za-z0-9._\[\]:-]+", host)):
+        found.append(f"health.host_header is {host!r}, not a name such as shop.example.com")
+    for name, value in (health.get("headers") or {}).items():
+        if not _HEADER.fullmatch(str(name)) or not str(value).isprintable():
+            found.append(f"health.headers: {name!r} or its value cannot be a header")
+    port = health.get("port")
+    if port is not None and not _is_port(port):
+        found.append(f"health.port {port!r} is not a number from 1 to 65535")
+    return found
+
+
+def _server_problems(servers: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = []
+    names = [str(server.get("name")) for server in servers]
+    if not servers:
+        found.append("it has no servers")
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        found.append(f"server {name}: given twice; a host belongs to one color")
+    for server, name in zip(servers, names):
+        if not _WORD.fullmatch(name):
+            found.append(f"server {name!r}: a name may have letters, digits, '_', '.', ':' and '-' for HAProxy")
+        if server.get("color") not in COLORS:
+            found.append(f"server {name}: color {server.get('color')!r} is neither blue nor green")
+        if not _WORD.fullmatch(str(server.get("address") or "")):
+            found.append(f"server {name}: address {server.get('address')!r} is not one")
+        if not _is_port(server.get("port")):
+            found.append(f"server {name}: port {server.get('port')!r} is not a number from 1 to 65535")
+    return found
+
+
+def _is_port(port: Any) -> bool:
+    # A template hands over digits, a normalised service a number.
+    return not isinstance(port, bool) and str(port).isdecimal() and 1 <= int(port) <= 65535
