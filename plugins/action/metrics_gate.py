@@ -1,0 +1,295 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The gate of a stage: ticks on the controller, looks at every balancer, prints a line a tick, gives a verdict."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, Optional, Union
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _tape
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch, replay
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import (
+    ON_TIMEOUT,
+    Threshold,
+    settings_of,
+    thresholds_of,
+)
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import Reading, reading
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_judge import ThresholdJudge
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Pool, module_on
+
+COLORS = ("blue", "green")
+TICK_MODULE = "sluice.bluegreen.haproxy_tick"
+# Seconds after which a call to a balancer or a source is given up for good.
+CALL_LIMIT = 30.0
+
+ERRORS_SPEC: dict[str, Any] = {
+    "max_ratio": {"type": "float"},
+    "promote_ratio": {"type": "float"},
+    "margin": {"type": "raw"},
+    "max_error_ratio": {"type": "raw"},
+    "alpha": {"type": "float"},
+    "beta": {"type": "float"},
+    "cap": {"type": "float"},
+    "min_errors": {"type": "int"},
+    "min_excess": {"type": "raw"},
+    "warmup": {"type": "float"},
+}
+THRESHOLD_SPEC: dict[str, Any] = {
+    "name": {"type": "str", "required": True},
+    "source": {"type": "str", "choices": ["prometheus"], "default": "prometheus"},
+    "url": {"type": "str"},
+    "query": {"type": "str"},
+    "max": {"type": "float"},
+    "min": {"type": "float"},
+    "failures": {"type": "int", "aliases": ["failure_limit"]},
+    "headers": {"type": "dict", "no_log": True},
+    "token": {"type": "str", "no_log": True},
+    "timeout": {"type": "float"},
+}
+LATENCY_SPEC: dict[str, Any] = {"quantiles": {"type": "list", "elements": "str"}}
+ARGUMENT_SPEC: dict[str, Any] = {
+    "service": {"type": "str", "required": True},
+    "candidate": {"type": "str", "required": True, "choices": list(COLORS)},
+    "source": {"type": "str", "choices": ["haproxy", "tape"], "default": "haproxy"},
+    "tape": {"type": "path"},
+    "release_id": {"type": "str"},
+    "servers": {"type": "list", "elements": "dict"},
+    "balancers": {"type": "list", "elements": "str"},
+    "weights": {"type": "dict"},
+    "gates": {
+        "type": "dict",
+        "default": {},
+        "options": {
+            "errors": {"type": "dict", "options": ERRORS_SPEC},
+            "latency": {"type": "dict", "options": LATENCY_SPEC},
+            "thresholds": {"type": "list", "elements": "dict", "options": THRESHOLD_SPEC},
+        },
+    },
+    "baseline": {"type": "str", "choices": ["concurrent", "none"], "default": "concurrent"},
+    "carry": {"type": "dict"},
+    "stable_rate": {
+        "type": "dict",
+        "options": {"requests": {"type": "int", "required": True}, "errors": {"type": "int", "required": True}},
+    },
+    "stage": {"type": "int", "default": 1},
+    "split": {"type": "float"},
+    "tick": {"type": "float", "default": 5},
+    "dwell": {"type": "float", "default": 60},
+    "timeout": {"type": "float", "default": 900},
+    "on_timeout": {"type": "str", "choices": list(ON_TIMEOUT), "default": "pause"},
+    "lease": {"type": "float"},
+    "socket": {"type": "raw"},
+    "config_dir": {"type": "path"},
+    "state_dir": {"type": "path"},
+    "run_dir": {"type": "path"},
+}
+# Options that the module on the balancers gets as they are.
+PASSED_ON = ("config_dir", "state_dir", "run_dir", "lease")
+
+
+class ActionModule(ActionBase):
+    """Thin: builds the judge, the loop and what they look through, and returns what they say."""
+
+    _requires_connection = False
+    TRANSFERS_FILES = False
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, validated = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
+        args = plain(validated)
+        try:
+            gate = self._gate(args, task_vars or {})
+        except SluiceError as error:
+            return {**result, "changed": False, "failed": True, "msg": str(error), **error.details}
+        gate.update(service=args["service"], candidate=args["candidate"], stage=args["stage"], split=args["split"])
+        failed = gate["outcome"] not in ("promote", None)
+        return {**result, "changed": False, "failed": failed, "msg": gate["message"], **gate}
+
+    def _gate(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        names = Names(args["candidate"], COLORS[1 - COLORS.index(args["candidate"])])
+        servers = servers_by_role(args["servers"] or [], args["candidate"])
+        thresholds = thresholds_of(args["gates"].get("thresholds") or [])
+        judge = _judge(args, names, servers, thresholds)
+        label = _label(args)
+        if args["source"] == "tape":
+            if not args["tape"]:
+                raise InputError(
+                    "metrics_gate: source tape needs tape, the path of the recorded tape on the controller"
+                )
+            path = self._loader.path_dwim(args["tape"])
+            return replay(_tape.read(path), judge, label=label, say=self._display.display)
+        _check_live(args, servers)
+        balancers = _balancers(args, task_vars)
+        watch = Watch(
+            label=label,
+            balancers=balancers,
+            servers=servers,
+            weights=_weights(args["weights"]),
+            lease=args["lease"],
+            ages={entry["name"]: float(entry["age"]) for entry in args["servers"] if entry.get("age") is not None},
+        )
+        with Pool(CALL_LIMIT) as pool:
+            for balancer in balancers:
+                pool.add(balancer, module_on(self, balancer, task_vars))
+            look = _Look(pool, args, balancers, thresholds)
+            loop = GateLoop(
+                watch,
+                judge,
+                look.observe,
+                record=look.record,
+                clock=time.monotonic,
+                sleep=time.sleep,
+                say=self._display.display,
+            )
+            return loop.look() if self._task.check_mode else loop.run()
+
+
+class _Look:
+    """What the loop looks through: the balancers' module and the thresholds' sources, all asked at once."""
+
+    def __init__(
+        self, pool: Pool, args: Mapping[str, Any], balancers: Sequence[str], thresholds: Sequence[Threshold]
+    ) -> None:
+        self._pool = pool
+        self._args = args
+        self._balancers = balancers
+        # A space, so that it is not the name of a host.
+        self._thresholds = {f"threshold {threshold.name}": threshold for threshold in thresholds}
+        for name, threshold in self._thresholds.items():
+            pool.add(name, partial(_read, threshold))
+
+    def observe(self, line: Optional[_tape.Line], seconds: float) -> Observation:
+        questions: dict[str, Any] = self._ticks(line)
+        questions.update(dict.fromkeys(self._thresholds))
+        answers = self._pool.ask(questions, seconds)
+        return Observation(
+            balancers={name: answers[name] for name in self._balancers},
+            thresholds={threshold.name: _reading(answers[name]) for name, threshold in self._thresholds.items()},
+        )
+
+    def record(self, line: _tape.Line, seconds: float) -> None:
+        self._pool.ask(self._ticks(line), seconds)
+
+    def _ticks(self, line: Optional[_tape.Line]) -> dict[str, Any]:
+        return {name: (TICK_MODULE, tick_arguments(self._args, name, line)) for name in self._balancers}
+
+
+def _read(threshold: Threshold, _question: object) -> dict[str, Any]:
+    return {"value": reading(threshold)}
+
+
+def _reading(answer: Mapping[str, Any]) -> Reading:
+    if "value" in answer:
+        value: Reading = answer["value"]
+        return value
+    return {"source_down": str(answer.get("msg"))}
+
+
+def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line]) -> dict[str, Any]:
+    """Arguments of ``haproxy_tick`` for one balancer; ``socket`` may differ from balancer to balancer."""
+    arguments: dict[str, Any] = {"service": args["service"]}
+    arguments.update({name: args[name] for name in PASSED_ON if args[name] is not None})
+    socket = args["socket"]
+    if isinstance(socket, dict):
+        socket = socket.get(balancer)
+    if socket:
+        arguments["socket"] = socket
+    if args["release_id"]:
+        arguments["release_id"] = args["release_id"]
+        arguments["tape"] = {"name": f"{args['release_id']}-{args['stage']}", "line": line}
+    return arguments
+
+
+def servers_by_role(servers: Sequence[Mapping[str, Any]], candidate: str) -> dict[str, list[str]]:
+    """Names by role (``candidate``, ``stable``) from server entries with ``name`` and ``color``."""
+    roles: dict[str, list[str]] = {"candidate": [], "stable": []}
+    for entry in servers:
+        if entry.get("color") not in COLORS or not entry.get("name"):
+            raise InputError(f"metrics_gate: server entry {dict(entry)!r} needs a name and a color (blue or green)")
+        roles["candidate" if entry["color"] == candidate else "stable"].append(str(entry["name"]))
+    return roles
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON would have it, without the tags and the late templating that Ansible may have put into it."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(entry) for entry in value]
+    if value is None or isinstance(value, (bool, int, float)):
+        return json.loads(json.dumps(value))
+    return json.loads(json.dumps(str(value)))
+
+
+def _judge(
+    args: Mapping[str, Any], names: Names, servers: Mapping[str, Sequence[str]], thresholds: Sequence[Threshold]
+) -> Union[Judge, ThresholdJudge]:
+    settings = settings_of(
+        args["gates"],
+        tick=args["tick"],
+        dwell=args["dwell"],
+        timeout=args["timeout"],
+        on_timeout=args["on_timeout"],
+    )
+    if args["baseline"] == "concurrent":
+        return Judge(settings, names=names, thresholds=thresholds, servers=servers, carry=args["carry"])
+    return ThresholdJudge(
+        settings,
+        names=names,
+        thresholds=thresholds,
+        servers=servers,
+        carry=args["carry"],
+        stable_rate=args["stable_rate"],
+    )
+
+
+def _label(args: Mapping[str, Any]) -> str:
+    share = f" ({args['split']:g} %)" if args["split"] is not None else ""
+    return f"{args['service']} stage {args['stage']}{share}"
+
+
+def _check_live(args: Mapping[str, Any], servers: Mapping[str, Sequence[str]]) -> None:
+    where = f"metrics_gate of service {args['service']}"
+    if not servers["candidate"]:
+        raise InputError(f"{where}: servers has none of color {args['candidate']}, so there is nothing to judge")
+    if args["baseline"] == "concurrent" and not servers["stable"]:
+        raise InputError(
+            f"{where}: servers has only {args['candidate']}; use baseline: none where nothing is stable yet"
+        )
+    if args["gates"].get("latency") is not None:
+        raise InputError(f"{where}: HAProxy's counters hold no latencies; leave gates.latency out, or use source: tape")
+    if args["tick"] < 1:
+        raise InputError(f"{where}: tick {args['tick']:g}: at least 1 second is needed")
+    if args["lease"] is not None and args["lease"] < 2 * args["tick"]:
+        raise InputError(
+            f"{where}: a lease of {args['lease']:g} s does not outlast two ticks of {args['tick']:g} s; make it longer"
+        )
+
+
+def _weights(weights: Optional[Mapping[str, Any]]) -> Optional[dict[str, int]]:
+    try:
+        return None if weights is None else {name: int(weight) for name, weight in weights.items()}
+    except (TypeError, ValueError) as error:
+        raise InputError(f"metrics_gate: weights must be whole numbers by server: {error}") from error
+
+
+def _balancers(args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> list[str]:
+    # Also those that already failed: a balancer that is lost must not be forgotten.
+    balancers: list[str] = args["balancers"] or plain(task_vars.get("ansible_play_hosts_all") or [])
+    unknown = [name for name in balancers if name not in task_vars["hostvars"]]
+    if unknown or not balancers:
+        raise InputError(
+            f"metrics_gate of service {args['service']}: "
+            + (f"balancer {unknown[0]} is not in the inventory" if unknown else "there is no balancer to look at")
+        )
+    return balancers
