@@ -20,9 +20,9 @@ NOT_SUPPORTED = "is not supported by this version; leave it out"
 
 COLORS = ("blue", "green")
 
-_IMAGE = r"(?:[A-Za-z0-9.-]+(?::\d+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
+_IMAGE = r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
 _GROUP = r"[^\s:,\[\]{}]+"
-_BIND = re.compile(r"(\*|\d+\.\d+\.\d+\.\d+|\[[0-9A-Fa-f:.]+\])?:(\d{1,5})")
+_BIND = re.compile(r"(\*|[0-9.]+|\[[0-9A-Fa-f:.]+\])?:([0-9]{1,5})")
 # No quotes, backslash, dollar, hash or space: the path also stands in HAProxy's configuration.
 _PATH = r"/[A-Za-z0-9._~!&()*+,;=:@%/?-]*"
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"

@@ -12,8 +12,8 @@ from ._errors import InputError
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NUMBER = r"\d+(?:\.\d+)?|\.\d+"
-_DURATION = re.compile(rf"(?:(?:{_NUMBER})(?:ms|s|m|h|d))+")
-_DURATION_PART = re.compile(rf"({_NUMBER})(ms|s|m|h|d)")
+_DURATION = re.compile(rf"(?:(?:{_NUMBER})\s*(?:ms|s|m|h|d)\s*)+")
+_DURATION_PART = re.compile(rf"({_NUMBER})\s*(ms|s|m|h|d)")
 _PLAIN = re.compile(rf"[+-]?(?:{_NUMBER})")
 _PERCENT = re.compile(rf"([+-]?(?:{_NUMBER}))\s*(%|pp)?")
 
@@ -58,7 +58,7 @@ def seconds(value: Any, what: str = "duration") -> float:
     if is_number(value):
         number = float(value)
     elif isinstance(value, str):
-        text = value.strip().lower().replace(" ", "")
+        text = value.strip().lower()
         if _PLAIN.fullmatch(text):
             number = float(text)
         elif _DURATION.fullmatch(text):
