@@ -41,7 +41,7 @@ def check(health: Mapping[str, Any], version: Optional[str] = None) -> Check:
     """What to probe for, from a ``health`` setting and the version that must answer. Raises InputError."""
     if health["tcp"]:
         return Check(tcp=True)
-    headers = {str(name): str(value) for name, value in health["headers"].items()}
+    headers = {str(name): str(value) for name, value in health["response_headers"].items()}
     if health["version_header"] and version:
         headers[health["version_header"]] = version
     if not (health["path"] or "").startswith("/"):

@@ -137,7 +137,7 @@ def _health(top: Reader) -> dict[str, Any]:
     way = "a version is never trusted unseen: write health: {path: /healthz}, or health: {tcp: true}"
     health = top.section("health", required=way)
     tcp = health.boolean("tcp", False)
-    http = ("path", "status", "headers", "version_header", "contains", "host_header")
+    http = ("path", "status", "response_headers", "version_header", "contains", "host_header")
     if tcp:
         for key in http:
             if health.take(key) is not None:
@@ -146,7 +146,9 @@ def _health(top: Reader) -> dict[str, Any]:
         "tcp": tcp,
         "path": None if tcp else health.text("path", pattern=_PATH, wanted="write a path such as /healthz"),
         "status": [] if tcp else _status(health),
-        "headers": {} if tcp else health.texts("headers", pattern=_TOKEN, wanted="it must be the name of a header"),
+        "response_headers": {}
+        if tcp
+        else health.texts("response_headers", pattern=_TOKEN, wanted="it must be the name of a header"),
         "version_header": None
         if tcp
         else _optional(health, "version_header", _TOKEN, "a header such as X-App-Version"),

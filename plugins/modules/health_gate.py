@@ -61,8 +61,8 @@ options:
         type: list
         elements: int
         default: [200]
-      headers:
-        description: Response headers and the values that they must have, exactly.
+      response_headers:
+        description: Headers of the response and the values that they must have, exactly.
         type: dict
         default: {}
       version_header:
@@ -117,7 +117,7 @@ EXAMPLES = r"""
     health:
       path: /healthz
       status: [200, 204]
-      headers: {X-App-Version: v2}
+      response_headers: {X-App-Version: v2}
       timeout: 2m
 
 - name: Wait until a database takes connections
@@ -189,7 +189,7 @@ HEALTH = {
     "tcp": {"type": "bool", "default": False},
     "path": {"type": "str", "default": "/"},
     "status": {"type": "list", "elements": "int", "default": [200]},
-    "headers": {"type": "dict", "default": {}},
+    "response_headers": {"type": "dict", "default": {}},
     "version_header": {"type": "str"},
     "contains": {"type": "str"},
     "host_header": {"type": "str"},

@@ -17,7 +17,7 @@ HEALTH: dict[str, Any] = {
     "tcp": False,
     "path": "/healthz",
     "status": [200],
-    "headers": {},
+    "response_headers": {},
     "version_header": None,
     "contains": None,
     "host_header": None,
@@ -148,7 +148,7 @@ def test_a_port_of_the_health_setting_comes_before_each_ones_own() -> None:
 
 
 def test_the_version_that_must_answer_becomes_a_header() -> None:
-    health = {**HEALTH, "version_header": "X-App-Version", "headers": {"X-Env": "prod"}}
+    health = {**HEALTH, "version_header": "X-App-Version", "response_headers": {"X-Env": "prod"}}
     assert _health_gate.check(health, "v2").headers == {"X-Env": "prod", "X-App-Version": "v2"}
     assert _health_gate.check(health).headers == {"X-Env": "prod"}
     assert _health_gate.check(HEALTH, "v2").headers == {}
