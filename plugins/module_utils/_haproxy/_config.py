@@ -33,6 +33,7 @@ _SECTIONS = re.compile(
     "global|defaults|frontend|backend|listen|peers|resolvers|mailers|userlist|cache|program|http-errors|ring"
     "|log-forward|fcgi-app|crt-store|traces"
 )
+_ALERT = re.compile(r"^\[ALERT\]\s+(?:\S+\s+)?\(\d+\)\s*:\s*(?:config\s*:\s*)?")
 _CHECK_SECONDS = 120
 
 
@@ -269,8 +270,9 @@ def _alerts(output: str, places: Mapping[str, str]) -> list[str]:
     for scratch, real in places.items():
         output = output.replace(scratch, real)
     lines = [line.strip() for line in output.splitlines() if line.strip()]
-    alerts = [re.sub(r"^\[ALERT\]\s+(?:\S+\s+)?\(\d+\)\s*:\s*", "", line) for line in lines if "[ALERT]" in line]
-    return alerts or lines[-5:] or ["no reason given"]
+    alerts = [_ALERT.sub("", line) for line in lines if _ALERT.match(line)]
+    # The lines that only sum up say nothing where there are others.
+    return [alert for alert in alerts if "found in configuration" not in alert] or alerts or lines[-5:] or ["no reason"]
 
 
 def _read(path: Path) -> str:

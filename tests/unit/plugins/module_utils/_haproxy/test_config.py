@@ -181,10 +181,7 @@ def test_a_refusal_carries_haproxys_own_words_with_the_real_path(played: Played)
     with pytest.raises(BalancerError) as raised:
         played.check(played.conf_dir / "shop.cfg", "broken\n")
     path = played.conf_dir / "shop.cfg"
-    assert raised.value.details["alerts"] == [
-        f"config : parsing [{path}:3] : unknown keyword 'broken'",
-        "config : Fatal errors found in configuration.",
-    ]
+    assert raised.value.details["alerts"] == [f"parsing [{path}:3] : unknown keyword 'broken'"]
     assert f"HAProxy refuses the configuration with the new {path}; nothing was changed" in str(raised.value)
 
 
@@ -279,3 +276,10 @@ def test_the_command_for_templates_accepts_and_refuses_by_its_exit_status(
     assert run_check(played, TEXT) == 0
     assert run_check(played, "broken\n") == 1
     assert "unknown keyword 'broken'" in capsys.readouterr().err
+
+
+def test_a_file_prepared_before_a_commit_cannot_undo_it(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
+    (played.conf_dir / "shop.cfg").write_text(_config.with_weights(TEXT, "shop", WEIGHTS, SHARES))
+    assert run_check(played, TEXT) == 1
+    assert "was committed meanwhile: it has {'blue': 95.0, 'green': 5.0}" in capsys.readouterr().err
+    assert run_check(played, _config.with_weights(TEXT, "shop", WEIGHTS, SHARES)) == 0

@@ -1,0 +1,103 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What HAProxy cannot do, found before anything is written."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._limits import balance_problem, service_problems
+
+SHOP: dict[str, Any] = {
+    "name": "shop",
+    "listen": {"bind": "*:80"},
+    "health": {"tcp": False, "path": "/healthz", "status": [200], "headers": {"X-Probe": "it's 5 %"}, "port": None},
+    "balance": "roundrobin",
+    "hash_type": None,
+    "servers": [
+        {"name": "blue1", "color": "blue", "address": "198.18.0.21", "port": 8080},
+        {"name": "green1.example.com", "color": "green", "address": "2001:db8::1", "port": "8080"},
+    ],
+}
+
+
+def changed(path: str, value: Any) -> dict[str, Any]:
+    service = copy.deepcopy(SHOP)
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split("/")]
+    target: Any = service
+    for parent in parents:
+        target = target[parent]
+    target[last] = value
+    return service
+
+
+def test_a_good_service_has_no_problems() -> None:
+    assert service_problems([SHOP, changed("name", "cart")]) == []
+
+
+@pytest.mark.parametrize("balance", ["roundrobin", "random(1)"])
+def test_algorithms_that_keep_to_weights_are_fine(balance: str) -> None:
+    assert balance_problem(balance, None, 4) is None
+
+
+@pytest.mark.parametrize("balance", ["source", "uri depth 2", "hdr(x-user)", "url_param id", "rdp-cookie"])
+def test_hashes_need_the_consistent_type_to_take_weights(balance: str) -> None:
+    assert balance_problem(balance, "consistent", 4) is None
+    problem = balance_problem(balance, None, 4)
+    assert problem is not None
+    assert f"refuses new weights at runtime for balance {balance} without hash_type consistent" in problem
+
+
+@pytest.mark.parametrize(
+    "balance", ["static-rr", "first", "leastconn", "random(2)", "sourcery", "round robin\n  evil", ""]
+)
+def test_any_other_algorithm_is_refused_with_those_that_work(balance: str) -> None:
+    problem = balance_problem(balance, "consistent", 4)
+    assert problem is not None
+    assert "use roundrobin or random(1)" in problem
+
+
+def test_roundrobin_has_a_limit_of_servers() -> None:
+    assert balance_problem("roundrobin", None, 4095) is None
+    problem = balance_problem("roundrobin", None, 4096)
+    assert problem == "balance roundrobin holds 4095 servers at most, and there are 4096; use random(1)"
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "problem"),
+    [
+        ("name", "Shop", "service Shop: a name is a lower-case letter"),
+        ("listen", {}, "service shop: listen.bind is None, not an address and a port"),
+        ("listen/bind", "*:80\n    evil", "service shop: listen.bind is"),
+        ("health/path", "healthz", "service shop: health.path is 'healthz', not a path"),
+        ("health/path", "/a b", "service shop: health.path"),
+        ("health/host_header", "a b", "service shop: health.host_header"),
+        ("health/headers", {"X-A": "b\nevil"}, "service shop: health.headers: 'X-A'"),
+        ("health/headers", {"X A": "b"}, "service shop: health.headers: 'X A'"),
+        ("health/port", 70000, "service shop: health.port 70000"),
+        ("balance", "source", "service shop: HAProxy refuses new weights"),
+        ("servers", [], "service shop: it has no servers"),
+        ("servers/0/name", "a b", "service shop: server 'a b': a name may have"),
+        ("servers/1/name", "blue1", "service shop: server blue1: given twice"),
+        ("servers/0/color", "red", "service shop: server blue1: color 'red' is neither blue nor green"),
+        ("servers/0/address", "a b", "service shop: server blue1: address 'a b' is not one"),
+        ("servers/0/port", 0, "service shop: server blue1: port 0 is not a number from 1 to 65535"),
+        ("servers/0/port", "{{ port }}", "service shop: server blue1: port"),
+    ],
+)
+def test_what_would_break_the_configuration_is_named_with_its_place(path: str, value: Any, problem: str) -> None:
+    (found,) = service_problems([changed(path, value)])
+    assert found.startswith(problem)
+
+
+@pytest.mark.parametrize("other", ["shop_blue", "shop_green", "shop_in"])
+def test_services_whose_backends_would_share_a_name_are_refused(other: str) -> None:
+    (found,) = service_problems([SHOP, changed("name", other)])
+    assert f"its backend {other} would be that of the service {other}" in found
+
+
+def test_a_service_given_twice_is_refused() -> None:
+    assert service_problems([SHOP, SHOP]) == ["service shop: given twice"]
