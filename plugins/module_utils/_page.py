@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from copy import deepcopy
 from typing import Any, Optional
 
 from ._errors import InputError
@@ -48,6 +49,15 @@ _NOT_YET = """
     memory memory_swap mounts network_mode networks pids_limit privileged read_only restart_policy secrets
     security_opts shm_size stop_signal sysctls tmpfs ulimits user volumes working_dir
 """
+# What of `health` does not concern a check over TCP, and what stands there instead.
+_NO_HTTP: dict[str, Any] = {
+    "path": None,
+    "status": [],
+    "response_headers": {},
+    "version_header": None,
+    "contains": None,
+    "host_header": None,
+}
 # Keys that a person may well try, and what to say of them.
 SPECIAL: dict[str, str] = {
     "gates.latency": NOT_SUPPORTED,
@@ -136,26 +146,20 @@ def _container(top: Reader) -> dict[str, Any]:
 def _health(top: Reader) -> dict[str, Any]:
     way = "a version is never trusted unseen: write health: {path: /healthz}, or health: {tcp: true}"
     health = top.section("health", required=way)
-    tcp = health.boolean("tcp", False)
-    http = ("path", "status", "response_headers", "version_header", "contains", "host_header")
-    if tcp:
-        for key in http:
+    found: dict[str, Any] = {"tcp": health.boolean("tcp", False)}
+    if found["tcp"]:
+        for key in _NO_HTTP:
             if health.take(key) is not None:
                 health.note(key, "belongs to HTTP, which 'tcp: true' does not speak; leave one of them out")
-    found: dict[str, Any] = {
-        "tcp": tcp,
-        "path": None if tcp else health.text("path", pattern=_PATH, wanted="write a path such as /healthz"),
-        "status": [] if tcp else _status(health),
-        "response_headers": {}
-        if tcp
-        else health.texts("response_headers", pattern=_TOKEN, wanted="it must be the name of a header"),
-        "version_header": None
-        if tcp
-        else _optional(health, "version_header", _TOKEN, "a header such as X-App-Version"),
-        "contains": None if tcp else _optional(health, "contains", r"(?s:.+)", "a text that the body must contain"),
-        "host_header": None if tcp else _optional(health, "host_header", _HOST, "a name such as shop.example.com"),
-        "port": None,
-    }
+        found.update(deepcopy(_NO_HTTP))
+    else:
+        found["path"] = health.text("path", pattern=_PATH, wanted="write a path such as /healthz")
+        found["status"] = _status(health)
+        found["response_headers"] = health.texts("response_headers", pattern=_TOKEN, wanted="a header has no such name")
+        found["version_header"] = _optional(health, "version_header", _TOKEN, "a header such as X-App-Version")
+        found["contains"] = _optional(health, "contains", r"(?s:.+)", "a text that the body must contain")
+        found["host_header"] = _optional(health, "host_header", _HOST, "a name such as shop.example.com")
+    found["port"] = None
     if health.take("port") is not None:
         found["port"] = health.integer("port", low=1, high=65535, wanted="write a port from 1 to 65535")
     found["consecutive"] = health.integer("consecutive", 3, low=1, high=100)
@@ -311,9 +315,7 @@ def _threshold(threshold: Reader) -> dict[str, Any]:
     elif threshold.given:
         threshold.note("", f"give either 'max' or 'min', not {'both' if limits else 'neither'}")
     if threshold.take("headers") is not None:
-        found["headers"] = threshold.texts(
-            "headers", pattern=_TOKEN, wanted="it must be the name of a header", secret=True
-        )
+        found["headers"] = threshold.texts("headers", pattern=_TOKEN, wanted="a header has no such name", secret=True)
     if threshold.take("token") is not None:
         token = threshold.take("token")
         if isinstance(token, str) and token.strip():

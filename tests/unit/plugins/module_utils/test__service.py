@@ -10,6 +10,7 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import settings_of, thresholds_of
 from ansible_collections.sluice.bluegreen.plugins.module_utils._service import Inventory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -561,3 +562,13 @@ def test_any_page_is_either_completed_or_refused_politely(changes: dict[str, Any
         return
     assert set(found) == set(read()), "the keys of the result do not depend on the page"
     json.dumps(found)
+
+
+def test_the_gates_of_a_complete_service_are_what_the_judge_takes() -> None:
+    every_key = {"max_ratio": 2, "margin": "0.5pp", "max_error_ratio": "1%", "min_excess": 0.1}
+    gates = read(page(gates={"errors": every_key, "thresholds": [THRESHOLD]}))["gates"]
+    settings = settings_of(gates, tick=5, dwell=60, timeout=900, on_timeout="pause")
+    assert (settings.r0, settings.d1, settings.max_error_ratio, settings.min_excess) == (2, 0.005, 0.01, 0.001)
+    assert settings_of(read(page(gates=None))["gates"]) == settings_of({"errors": {}}), "both have the same defaults"
+    assert settings_of(read(page(gates={"errors": False}))["gates"]).errors is False
+    assert thresholds_of(gates["thresholds"])[0].failures == 2
