@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
 
-demo: lab  ## the whole story on the lab, under load
+demo: venv  ## the whole story on the lab, under load
 	$(BIN)/python demo/story.py
 
 lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
