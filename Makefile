@@ -22,6 +22,7 @@ demo: venv  ## the whole story on the lab, under load
 
 lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
 	$(PLAYBOOK) molecule/shared/create.yml molecule/shared/images.yml molecule/shared/prometheus.yml
+	@echo "The lab is up: $(BIN)/ansible -i inventories/lab lab -m ping, or docker exec -it sluice-demo-lb1 bash."
 
 lab-down: venv  ## remove the lab; images and engine stay
 	$(PLAYBOOK) molecule/shared/destroy.yml
@@ -53,11 +54,11 @@ venv-test: .venv/test.stamp $(COLLECTION)  ## what the tests need, in .venv
 	$(PYTHON) -m venv .venv || { rm -rf .venv; echo "No virtual environment: on Debian, apt-get install python3-venv."; exit 1; }
 
 .venv/run.stamp: requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -r requirements.txt
+	$(BIN)/pip install --quiet --no-compile -r requirements.txt
 	touch $@
 
 .venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python
-	$(BIN)/pip install --quiet -r tests/requirements.txt
+	$(BIN)/pip install --quiet --no-compile -r tests/requirements.txt
 	touch $@ .venv/run.stamp
 
 $(COLLECTION):
