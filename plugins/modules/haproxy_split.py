@@ -163,7 +163,7 @@ fenced:
   returned: on failure
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -176,7 +176,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._lease import Sys
 from ansible_collections.sluice.bluegreen.plugins.module_utils._state import COLORS
 
 
-def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
     """Take the step on this machine; SluiceError or OSError where it cannot be taken."""
     paths = service_paths(params)
 
@@ -198,6 +198,8 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
     )
     balancer = _split.Balancer(paths, RuntimeSocket(params["socket"]), params["socket"], SystemdTimer(), commit)
     outcome = _split.take_step(step, balancer, check_mode)
+    for warning in outcome.warnings:
+        warn(warning)
     return {
         "changed": outcome.changed,
         "weights": outcome.weights,
@@ -206,7 +208,6 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         "shares_before": outcome.shares_before,
         "commands": outcome.commands,
         "committed": outcome.committed,
-        "warnings": outcome.warnings,
         "diff": {
             "before": {"shares": outcome.shares_before, "weights": outcome.weights_before},
             "after": {"shares": outcome.shares, "weights": outcome.weights},
@@ -239,7 +240,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(module.params, module.check_mode))
+        module.exit_json(**run(module.params, module.check_mode, module.warn))
     except SluiceError as error:
         module.fail_json(msg=str(error), **error.details)
     except OSError as error:

@@ -84,6 +84,7 @@ fenced:
 
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
@@ -117,11 +118,10 @@ def record(paths: ServicePaths, name: str, line: dict[str, Any]) -> None:
         tape.write(json.dumps(line, sort_keys=True) + "\n")
 
 
-def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
+def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
     """One tick; see RETURN."""
     paths = service_paths(params)
     sock = RuntimeSocket(params["socket"])
-    warnings = []
     leading = False
     if params["release_id"] and not check_mode:
         leading = renew(paths, params)
@@ -130,7 +130,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
             try:
                 record(paths, tape["name"], tape["line"])
             except OSError as error:
-                warnings.append(f"the tape could not be written: {error}")
+                warn(f"the tape could not be written: {error}")
     info = _stats.process_info(sock)
     servers = {
         name: {
@@ -142,7 +142,7 @@ def run(params: dict[str, Any], check_mode: bool) -> dict[str, Any]:
         }
         for name, stats in _stats.server_stats(sock, paths.service).items()
     }
-    return {"servers": servers, "pid": info.pid, "uptime": info.uptime, "leading": leading, "warnings": warnings}
+    return {"servers": servers, "pid": info.pid, "uptime": info.uptime, "leading": leading}
 
 
 def main() -> None:
@@ -156,7 +156,7 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(changed=False, **run(module.params, module.check_mode))
+        module.exit_json(changed=False, **run(module.params, module.check_mode, module.warn))
     except SluiceError as error:
         module.fail_json(msg=str(error), **error.details)
     except OSError as error:
