@@ -18,7 +18,6 @@ _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 _BIND = re.compile(r"[A-Za-z0-9_.:*@,/\[\]-]+")
 _PATH = re.compile(r"/[A-Za-z0-9._~!&()*+,;=:@%/?-]*")
-_HEADER = re.compile(r"[A-Za-z0-9!#$%&*+.^_`|~-]+")
 _HASH = re.compile(r"(?:source|uri|url_param|hdr|rdp-cookie|hash)\b[^\"'\\#\n\r]*")
 _SUFFIXES = (*COLORS, "in")
 
@@ -74,9 +73,6 @@ def _health_problems(health: Mapping[str, Any]) -> list[str]:
     host = health.get("host_header")
     if host and not (isinstance(host, str) and re.fullmatch(r"[A-Za-z0-9._\[\]:-]+", host)):
         found.append(f"health.host_header is {host!r}, not a name such as shop.example.com")
-    for name, value in (health.get("headers") or {}).items():
-        if not _HEADER.fullmatch(str(name)) or not str(value).isprintable():
-            found.append(f"health.headers: {name!r} or its value cannot be a header")
     port = health.get("port")
     if port is not None and not _is_port(port):
         found.append(f"health.port {port!r} is not a number from 1 to 65535")

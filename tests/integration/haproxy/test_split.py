@@ -102,7 +102,6 @@ def test_going_to_and_fro_under_requests_loses_none(shop: HAProxy, servers: dict
         user.join()
     colors = by_color(answers)
     assert set(colors) == {"blue", "green"}, f"requests were lost: {colors}"
-    assert sum(colors.values()) > 100
 
 
 def test_two_thousand_servers_shift_well_within_a_second(haproxy: HAProxy) -> None:

@@ -27,7 +27,6 @@ HEALTH = {
     "tcp": False,
     "path": "/healthz?a=1,2&b=%20",
     "status": [200],
-    "headers": {},
     "host_header": None,
     "port": None,
 }
@@ -36,7 +35,6 @@ SERVICES: dict[str, dict[str, Any]] = {
     "bare": {},
     "tcp": {"health": {"tcp": True, "path": "/", "status": [200]}, "balance": "random(1)"},
     "several": {"health": {**HEALTH, "status": [200, 204], "port": 9000, "host_header": "shop.example.com"}},
-    "headers": {"health": {**HEALTH, "headers": {"X-Probe": 'it\'s 5 % "of" \\ $HOME # all', "X-B": "b"}}},
     "hashed-one_2": {"balance": "hdr(x-user)", "hash_type": "consistent"},
     "one": {"servers": SERVERS[:1]},
 }
@@ -141,9 +139,3 @@ def test_the_revision_covers_everything_but_the_committed_split(rendered: Path) 
     assert len(set(revisions.values())) == len(SERVICES)
     mains = {_config.revision((rendered / f"{name}.cfg").read_text(), _config.MAIN) for name in MAINS}
     assert len(mains - {None}) == len(MAINS)
-
-
-def test_a_header_of_the_health_check_reaches_the_server_as_it_was_written(rendered: Path) -> None:
-    text = (rendered / "conf.d" / "headers.cfg").read_text()
-    (line,) = [line for line in text.splitlines() if "http-check send" in line]
-    assert line.endswith("""hdr Host headers hdr X-Probe 'it'\\''s 5 %% "of" \\ $HOME # all' hdr X-B 'b'""")
