@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import BalancerError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._config import MAIN
 from ansible_collections.sluice.bluegreen.plugins.modules import haproxy_config_info, haproxy_split_info
-from conftest import HAProxy
+from haproxy_process import HAProxy
 
 STABLE = {"blue": 100.0, "green": 0.0}
 COLORS = {"blue": {"blue1": 9}, "green": {"green1": 9}}

@@ -21,7 +21,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats i
     server_states,
     server_stats,
 )
-from conftest import HAProxy
+from haproxy_process import HAProxy
 
 STATIC = "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'"
 

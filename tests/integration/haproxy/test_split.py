@@ -17,7 +17,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._shift i
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats import server_states, server_stats
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import shares_of, split_weights
-from conftest import HAProxy, WebServer, free_port, get, until
+from haproxy_process import HAProxy, WebServer, free_port, get, until
 
 Web = Callable[[str], WebServer]
 STABLE = {"blue": 100.0, "green": 0.0}

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _config
-from conftest import free_port
+from haproxy_process import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
 ROLE = ROOT / "roles" / "haproxy"
