@@ -10,6 +10,8 @@ PLAYBOOK := $(BIN)/ansible-playbook -i inventories/lab
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/build/collections
+export ANSIBLE_LOCALHOST_WARNING := false
+export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv venv-test lab lab-down demo test test-quick test-integration test-molecule clean
@@ -38,6 +40,7 @@ test-quick: venv-test  ## lint and unit tests
 	$(BIN)/pytest tests/unit
 
 test-integration: venv-test  ## against a real HAProxy and real sockets
+	$(BIN)/ansible-playbook tests/lab/programs.yml
 	$(BIN)/pytest tests/integration
 
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers

@@ -79,7 +79,7 @@ def _balancer(host: str, journal: Mapping[str, Any], split: Mapping[str, Any]) -
 
 
 def _shares(where: Mapping[str, Any]) -> str:
-    return ", ".join(f"{color} {where['shares'].get(color, 0):g} %" for color in COLORS)
+    return ", ".join(f"{color} {round(where['shares'].get(color, 0), 2):g} %" for color in COLORS)
 
 
 def _ended(entry: Mapping[str, Any]) -> str:
