@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"
 BIN = Path(sys.executable).parent
 LISTENERS = ("http://127.0.0.1:18081/", "http://127.0.0.1:18082/")
-RATE = int(os.environ.get("DEMO_RATE", "200"))
+RATE = int(os.environ.get("DEMO_RATE", "210"))
 GOOD_STATUS = range(200, 400)
 RECAP = re.compile(r"\bok=\d+\s.*\bchanged=(\d+)")
 
