@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -167,8 +168,12 @@ class _Look:
         self._thresholds = {f"threshold {threshold.name}": threshold for threshold in thresholds}
         for name, threshold in self._thresholds.items():
             pool.add(name, partial(_read, threshold))
+        self._playbook = os.getppid()
 
     def observe(self, line: Optional[_tape.Line], seconds: float) -> Observation:
+        if os.getppid() != self._playbook:
+            # Ansible's worker outlives a killed ansible-playbook, and would renew the lease for a release that is dead.
+            raise SluiceError("metrics_gate: ansible-playbook is gone, so the gate ends without a verdict")
         questions: dict[str, Any] = self._ticks(line)
         questions.update(dict.fromkeys(self._thresholds))
         answers = self._pool.ask(questions, seconds)

@@ -116,8 +116,9 @@ class _Helper:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGALRM, lambda _signum, _frame: os.killpg(0, signal.SIGKILL))
         # Otherwise this process would not notice when the worker is gone.
-        for other in others:
-            other.close()
+        for inherited in (self.connection, *others):
+            if inherited is not None:
+                inherited.close()
         relay = _Relay()
         Display().set_queue(relay)
         while True:
@@ -163,9 +164,10 @@ class Pool:
 
         A helper that does not answer in time is left to go on, and gets no further question before it has answered or
         its limit is over; the answer that then comes too late counts for the later call, unless a fresh one is there.
-        Until then its answer is ``{"unreachable": True, "msg": ...}``.
+        Until then its answer is ``{"unreachable": True, "msg": ...}``, and nobody waits for it.
         """
         answers: dict[str, Answer] = {}
+        asked = set()
         for name, question in questions.items():
             helper = self._helpers[name]
             late = self._late(helper)
@@ -173,7 +175,8 @@ class Pool:
                 answers[name] = late
             if not helper.busy:
                 self._send(helper, question)
-        self._collect(list(questions), seconds, answers)
+                asked.add(name)
+        self._collect(list(questions), asked, seconds, answers)
         for name in questions:
             if name not in answers:
                 asked_at = self._helpers[name].asked_at
@@ -204,7 +207,7 @@ class Pool:
             helper.stop()
             helper.ask(question, self._clock(), siblings)
 
-    def _collect(self, names: list[str], seconds: float, answers: dict[str, Answer]) -> None:
+    def _collect(self, names: list[str], asked: set[str], seconds: float, answers: dict[str, Answer]) -> None:
         deadline = self._clock() + seconds
         while True:
             waiting = {
@@ -213,7 +216,7 @@ class Pool:
                 if helper.busy and helper.connection is not None
             }
             left = deadline - self._clock()
-            if not waiting or left <= 0:
+            if left <= 0 or not any(helper.name in asked for helper in waiting.values()):
                 return
             ready = wait(list(waiting), timeout=left)
             for connection, helper in waiting.items():

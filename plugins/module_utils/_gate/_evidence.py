@@ -189,12 +189,9 @@ def past_error_rate(n: int, k: int, d1: float) -> float:
 def worst_acceptable(p: float, n_c: float, n_b: float, r1: float, d1: float) -> tuple[float, float]:
     """The point (x, y) of the line ``x = r1*y + d1`` that lies closest to (p, p).
 
-    Closest is least n_c*KL(p||x) + n_b*KL(p||y), found by bisection of its derivative in y.
+    Closest is least n_c*KL(p||x) + n_b*KL(p||y), found by bisection of its derivative in y. Needs r1*p + d1 < 1.
     """
-    low = max(1e-12, (p - d1) / r1)
-    high = min(p, (1.0 - 1e-9 - d1) / r1)
-    if high <= low:
-        return r1 * high + d1, high
+    low, high = max(1e-12, (p - d1) / r1), p
     for _ in range(48):
         y = (low + high) / 2.0
         x = r1 * y + d1
@@ -215,9 +212,10 @@ def kl(p: float, q: float) -> float:
 def good_increment(n_c: int, k_c: int, n_b: int, k_b: int, p: float, r1: float, d1: float) -> float:
     """E3 in one tick. H0: the candidate's error rate is at least ``r1`` times the stable one's plus ``d1``.
 
-    ``p`` is the stable error rate as it was known before this tick (:func:`past_error_rate`).
+    ``p`` is the stable error rate as it was known before this tick (:func:`past_error_rate`). When the stable color
+    fails so often that no candidate could be that much worse, there is nothing to prove, and the tick says nothing.
     """
-    if not n_c or not n_b:
+    if not n_c or not n_b or r1 * p + d1 >= 1.0:
         return 0.0
     x, y = worst_acceptable(p, n_c, n_b, r1, d1)
     return (
@@ -236,7 +234,7 @@ def requests_needed(ln_missing: float, n_c: int, n_b: int, p: float, r1: float, 
     if ln_missing <= 0.0:
         return 0
     ratio = n_b / n_c if n_c and n_b else 0.0
-    if p <= 0.0 or not ratio:
+    if p <= 0.0 or not ratio or r1 * p + d1 >= 1.0:
         growth = -log1p(-d1)
     else:
         x, y = worst_acceptable(p, 1.0, ratio, r1, d1)

@@ -23,6 +23,7 @@ class Health:
     ``down`` is the reason for an immediate rollback, or None: a balancer that sees none of the candidate's servers
     up, or two or more ticks in a row (ticks without requests aside) in which every candidate request failed while not
     every stable one did, with ``min_errors`` requests at least. ``missing`` is what else is not up, a text a server.
+    ``useless`` is True after a tick in which every candidate request failed, whatever the stable color did.
     """
 
     def __init__(self, candidate: Iterable[str], min_errors: int) -> None:
@@ -33,6 +34,7 @@ class Health:
         self._failed_requests = 0
         self.down: Optional[str] = None
         self.missing: dict[str, str] = {}
+        self.useless = False
 
     @property
     def up_fraction(self) -> float:
@@ -51,6 +53,7 @@ class Health:
                 self.down = f"{balancer} sees none of its servers up ({_list(fallen)})"
             for name, status in fallen.items():
                 self.missing.setdefault(name, f"{name} is {status} on {balancer}")
+        self.useless = 0 < candidate[0] == candidate[1]
         self._count_failed(candidate, stable)
         if self.down is None and self._failed_ticks >= 2 and self._failed_requests >= self._min_errors:
             self.down = f"every request failed in {self._failed_ticks} ticks in a row ({self._failed_requests} of them)"

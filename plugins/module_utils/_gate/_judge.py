@@ -204,6 +204,7 @@ class Judge:
             source_down=unanswered(line),
             no_data=self._no_data(candidate, stable),
             server_down="; ".join(text for _, text in sorted(health.missing.items())) if short else None,
+            useless=health.useless,
             needed=needed if settings.errors else 0,
             e_promote=self._e_promote(),
             proven=1.0 / settings.beta,

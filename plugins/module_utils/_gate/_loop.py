@@ -24,8 +24,8 @@ from ._verdict import at_timeout
 OUTCOMES = {"promote": "promote", "rollback": "rollback", "hold": "pause"}
 # Connections, and finding the Python to use, make the first look slower than the others.
 _FIRST_WAIT = 20.0
+_SHORTEST_WAIT = 3.0
 _LONGEST_WAIT = 10.0
-_LAST_WAIT = 3.0
 
 
 class AnyJudge(Protocol):
@@ -124,7 +124,7 @@ class GateLoop:
         while ended is None:
             self._sleep(max(0.0, self._began + number * settings.tick - self._clock()))
             at = self._elapsed()
-            observation = self._observe(line, min(settings.tick, _LONGEST_WAIT))
+            observation = self._observe(line, min(max(settings.tick, _SHORTEST_WAIT), _LONGEST_WAIT))
             fenced = _fenced(observation)
             if fenced:
                 return self._superseded(at, fenced)
@@ -139,7 +139,7 @@ class GateLoop:
             number = max(number + 1, ceil((self._clock() - self._began) / settings.tick))
         if line is not None:
             # This renews the lease once more, so that it outlasts what the caller does next.
-            self._record(line, min(settings.tick, _LAST_WAIT))
+            self._record(line, _SHORTEST_WAIT)
         return self._finished(ended)
 
     def _begin(self) -> None:
@@ -147,7 +147,7 @@ class GateLoop:
         self._seen = dict.fromkeys(self._watch.balancers, self._began)
 
     def _first_wait(self) -> float:
-        longest = max(self._judge.settings.tick, self._watch.lease / 3.0) if self._watch.lease else _FIRST_WAIT
+        longest = max(self._judge.settings.tick, self._watch.lease / 2.0) if self._watch.lease else _FIRST_WAIT
         return min(_FIRST_WAIT, longest)
 
     def _start(self) -> tuple[Optional[dict[str, Any]], Optional[Line]]:
@@ -268,7 +268,7 @@ def replay(
             return {"outcome": OUTCOMES[ended["verdict"]], **ended, "carry": judge.carry()}
     if result is None:
         raise ValueError("a tape without lines")
-    message = f"the tape ends at {result['elapsed']:g} s without a verdict; last: {result['message']}"
+    message = f"the tape ends at {result['elapsed']:.0f} s without a verdict; last: {result['message']}"
     return {**result, "outcome": "pause", "held_for": result["cause"], "message": message, "carry": judge.carry()}
 
 

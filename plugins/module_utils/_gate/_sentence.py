@@ -111,6 +111,8 @@ def sentence(
         return f"good so far, but the stage has not lasted its {settings.dwell:g} s"
     if signals.thresholds.failing:
         return f"undecided: {signals.thresholds.failing}"
+    if signals.useless:
+        return f"undecided: every request to {c} failed in this tick, which shows nothing good whatever {b} does"
     return "undecided: " + _comparison(names, settings, evidence)
 
 
@@ -166,7 +168,7 @@ def absolute_sentence(
         found = f"{c} is up for {settings.dwell:g} s; {within}"
     elif cause == "too_few_requests":
         found = f"too few requests: {c} had none, so {limit_text} cannot be checked"
-    elif cause == "undecided" and not signals.thresholds.failing:
+    elif cause == "undecided" and not signals.thresholds.failing and not signals.useless:
         found = f"undecided: {c}: {rate}, not within {limit_text}"
     else:
         return sentence(verdict, cause, names, settings, signals, evidence)
@@ -180,13 +182,13 @@ def held_at_timeout(result: Mapping[str, Any], policy: str, asked: str) -> str:
         if policy == asked
         else f"although on_timeout is {asked}, which does not cover {result['cause']}"
     )
-    return f"not decided in {result['elapsed']:g} s, so {what}, {because}; last: {result['message']}"
+    return f"not decided in {result['elapsed']:.0f} s, so {what}, {because}; last: {result['message']}"
 
 
 def progress(label: str, result: Mapping[str, Any], names: Names) -> str:
     """One line a tick: ``shop stage 1 (5 %) 35 s: hold undecided - green 1.2 % of 410 requests failed, ...``."""
     evidence = result["evidence"]
-    head = f"{label} {result['elapsed']:g} s: {result['verdict']} {result['cause']}"
+    head = f"{label} {result['elapsed']:.0f} s: {result['verdict']} {result['cause']}"
     if result["cause"] in _SAY_WHY:
         return f"{head} - {result['message']}"
     candidate, stable = evidence["candidate"], evidence["stable"]

@@ -108,6 +108,7 @@ class ThresholdJudge:
             source_down=unanswered(line),
             no_data=None if candidate else f"no counters of {self.names.candidate} in this tick",
             server_down="; ".join(text for _, text in sorted(self._health.missing.items())) if short else None,
+            useless=self._health.useless,
             needed=0 if n else 1,
             # Being within the limit stands in for proof, so that the same rules decide here.
             e_promote=None if within else 0.0,

@@ -33,6 +33,8 @@ class Signals:
     source_down: Optional[str] = None
     no_data: Optional[str] = None
     server_down: Optional[str] = None
+    useless: bool = False
+    """Every candidate request of this tick failed; the stable ones too, or it would be down."""
     needed: int = 0
     """About how many candidate requests are still missing."""
     e_promote: Optional[float] = None
@@ -68,7 +70,8 @@ def _hold(signals: Signals) -> Optional[tuple[str, str]]:
         ("no_data", signals.no_data or signals.thresholds.no_data),
         ("one_host", signals.one_host),
         ("server_down", signals.server_down),
-        ("undecided", signals.thresholds.failing or signals.e_rollback >= signals.promote_below),
+        ("undecided", signals.thresholds.failing or signals.useless),
+        ("undecided", signals.e_rollback >= signals.promote_below),
         ("too_few_requests", unproven and signals.needed > 0),
         ("undecided", unproven),
         ("dwell", not signals.lasted),

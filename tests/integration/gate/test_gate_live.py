@@ -1,0 +1,140 @@
+"""The gate as a playbook runs it, on two real HAProxy processes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from urllib.request import urlopen
+
+from conftest import wait_until
+
+
+def test_a_good_candidate_is_promoted_and_its_ticks_are_seen_as_they_happen(site, play):
+    site.load()
+    run = play(site.gate(), site.hosts())
+    result = run.result()
+    assert (result["verdict"], result["cause"], result["outcome"]) == ("promote", "passed", "promote"), run.output
+    assert not result["failed"]
+    assert result["elapsed"] >= 4
+    came = {
+        int(found.group(1)): at
+        for at, line in run.lines
+        if (found := re.match(r"shop stage 1 \(50 %\) (\d+) s: (hold|promote) ", line))
+    }
+    first, last = min(came), max(came)
+    assert last > first + 1, run.output
+    assert came[last] - came[first] > last - first - 1, "the lines came all at once"
+
+
+def test_every_request_through_either_balancer_is_counted_once(site, play):
+    run = play(site.gate(dwell=5, timeout=7), site.hosts())
+    run.wait_for(" s: hold ")
+    for balancer, requests in zip(site.balancers, (40, 60)):
+        for _ in range(requests):
+            urlopen(f"http://127.0.0.1:{balancer.port}/", timeout=5).close()
+    evidence = run.result()["evidence"]
+    assert evidence["candidate"]["requests"] + evidence["stable"]["requests"] == 100, run.output
+    assert evidence["candidate"]["requests"] == 50, "half of each balancer's"
+
+
+def test_a_candidate_that_fails_is_rolled_back_and_the_task_fails_with_the_sentence(site, play):
+    site.apps["green1"].fail_every = site.apps["green2"].fail_every = 6
+    site.load()
+    run = play(site.gate(), site.hosts())
+    result = run.result()
+    assert (result["verdict"], result["cause"]) == ("rollback", "errors"), run.output
+    assert result["failed"]
+    assert "to green failed, and none of" in result["msg"]
+    assert result["elapsed"] <= 15
+
+
+def test_a_machine_that_fails_alone_is_named_and_holds_the_gate(site, play):
+    site.apps["green2"].fail_every = 4
+    site.load()
+    run = play(site.gate(timeout=7), site.hosts())
+    result = run.result()
+    assert (result["outcome"], result.get("held_for")) == ("pause", "one_host"), run.output
+    assert "look at green2" in result["msg"]
+
+
+def test_a_weight_that_somebody_changed_is_a_lost_split(site, play):
+    site.load()
+    run = play(site.gate(dwell=30), site.hosts())
+    run.wait_for(" s: hold ")
+    site.balancers[1].command("set weight shop/green1 0")
+    result = run.result()
+    assert (result["verdict"], result["cause"]) == ("rollback", "split_lost"), run.output
+    assert "lb2 gives green1 weight 0 instead of 25" in result["msg"]
+
+
+def test_a_candidate_whose_servers_are_all_down_is_rolled_back_at_once(site, play):
+    for name in ("green1", "green2"):
+        site.apps[name].stop()
+    wait_until(lambda: site.balancers[0].command("show stat").count(",DOWN,") >= 2, "the checks find it")
+    run = play(site.gate(weights=None), site.hosts())
+    result = run.result()
+    assert (result["verdict"], result["cause"], result["elapsed"]) == ("rollback", "candidate_down", 0), run.output
+    assert "sees none of its servers up" in result["msg"]
+
+
+def test_without_traffic_it_says_how_many_requests_are_needed_and_pauses(site, play):
+    run = play(site.gate(gates={"errors": {"margin": "0.5pp"}}, timeout=4), site.hosts())
+    result = run.result()
+    assert (result["outcome"], result.get("held_for")) == ("pause", "too_few_requests"), run.output
+    assert result["evidence"]["needed"] == 598
+
+
+def test_a_balancer_that_dies_is_missed_and_after_its_lease_the_split_is_lost(site, play):
+    site.load()
+    run = play(site.gate(dwell=30, lease=6), site.hosts())
+    run.wait_for(" s: hold ")
+    site.balancers[1].stop()
+    result = run.result()
+    assert (result["verdict"], result["cause"]) == ("rollback", "split_lost"), run.output
+    assert "lb2 has not answered for" in result["msg"]
+    assert "hold source_down - no verdict without its source: lb2 did not answer" in run.output
+
+
+def test_an_unreachable_balancer_never_hangs_the_gate(site, play):
+    # TEST-NET-1: nobody answers there, nobody refuses either.
+    away = {"ansible_connection": "ssh", "ansible_host": "192.0.2.1"}
+    run = play(site.gate(dwell=30, lease=6), {"lb1": {}, "lb2": away})
+    result = run.result()
+    assert (result["verdict"], result["cause"]) == ("rollback", "split_lost"), run.output
+    assert "lb2 has not answered for" in result["msg"]
+    assert result["elapsed"] <= 12
+
+
+def test_check_mode_looks_once_and_claims_nothing(site, play):
+    result = play(site.gate(), site.hosts(), "--check").result()
+    assert (result["verdict"], result["outcome"]) == (None, None)
+    assert not result["failed"]
+    assert "would judge green on lb1, lb2 every 1 s" in result["msg"]
+
+
+def test_a_prometheus_that_is_down_holds_and_never_passes(site, play):
+    site.load()
+    threshold = {"name": "p99", "url": "http://127.0.0.1:9", "query": "up", "max": 1}
+    run = play(site.gate(gates={"thresholds": [threshold]}, timeout=5, on_timeout="promote"), site.hosts())
+    result = run.result()
+    assert (result["outcome"], result.get("held_for")) == ("pause", "source_down"), run.output
+    assert "p99: http://127.0.0.1:9/api/v1/query" in result["msg"]
+
+
+def test_a_gate_whose_playbook_is_killed_ends_and_renews_no_lease(site, play):
+    run = play(site.gate(dwell=60, timeout=100), site.hosts())
+    run.wait_for(" s: hold ")
+    run.process.kill()
+    wait_until(lambda: not _processes(str(run.folder)), "every process of the playbook ends", 15)
+
+
+def _processes(words: str) -> list[str]:
+    found = []
+    for entry in Path("/proc").iterdir():
+        try:
+            command = (entry / "cmdline").read_bytes().decode(errors="replace")
+        except OSError:
+            continue
+        if "ansible-playbook" in command and words in command:
+            found.append(command)
+    return found

@@ -1,0 +1,126 @@
+"""What the action plugin makes of its arguments; what it does is tested with real playbooks."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+import pytest
+import yaml
+from ansible_collections.sluice.bluegreen.plugins.action import metrics_gate
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
+
+STUB = "ansible_collections.sluice.bluegreen.plugins.modules.metrics_gate"
+
+
+def documented():
+    return yaml.safe_load(importlib.import_module(STUB).DOCUMENTATION)["options"]
+
+
+def shape(options, nested):
+    """What specification and documentation must agree on."""
+    return {
+        name: {
+            "type": option.get("type", "str"),
+            "elements": option.get("elements"),
+            "choices": option.get("choices"),
+            "default": option.get("default"),
+            "required": option.get("required", False),
+            "aliases": option.get("aliases", []),
+            "options": shape(option[nested], nested) if nested in option else None,
+        }
+        for name, option in options.items()
+    }
+
+
+def test_specification_and_documentation_agree():
+    assert shape(metrics_gate.ARGUMENT_SPEC, "options") == shape(documented(), "suboptions")
+
+
+def test_secrets_are_marked():
+    thresholds = metrics_gate.ARGUMENT_SPEC["gates"]["options"]["thresholds"]["options"]
+    assert thresholds["token"]["no_log"]
+    assert thresholds["headers"]["no_log"]
+
+
+def arguments(**more):
+    given = dict.fromkeys(metrics_gate.ARGUMENT_SPEC)
+    return {**given, "service": "shop", "candidate": "green", "stage": 2, **more}
+
+
+def test_the_module_on_a_balancer_gets_what_it_needs_and_its_own_socket():
+    line = {"t": 5}
+    args = arguments(release_id="r1", lease=30.0, state_dir="/s", socket={"lb1": "/one.sock", "lb2": "/two.sock"})
+    assert metrics_gate.tick_arguments(args, "lb2", line) == {
+        "service": "shop",
+        "release_id": "r1",
+        "lease": 30.0,
+        "state_dir": "/s",
+        "socket": "/two.sock",
+        "tape": {"name": "r1-2", "line": line},
+    }
+
+
+def test_without_a_release_the_balancers_are_only_read():
+    assert metrics_gate.tick_arguments(arguments(socket="/one.sock"), "lb1", None) == {
+        "service": "shop",
+        "socket": "/one.sock",
+    }
+
+
+def test_the_modules_options_exist():
+    module = importlib.import_module("ansible_collections.sluice.bluegreen.plugins.modules.haproxy_tick")
+    known = set(yaml.safe_load(module.DOCUMENTATION)["options"])
+    fragment = Path(metrics_gate.__file__).resolve().parent.parent / "doc_fragments" / "balancer.py"
+    args = arguments(release_id="r1", lease=1.0, socket="/s", config_dir="/c", state_dir="/s", run_dir="/r")
+    for name in metrics_gate.tick_arguments(args, "lb1", None):
+        assert name in known or f"\n  {name}:\n" in fragment.read_text(), f"haproxy_tick has no option {name}"
+
+
+def test_servers_are_told_apart_by_color():
+    servers = [{"name": "b", "color": "blue", "port": 80}, {"name": "g", "color": "green"}]
+    assert metrics_gate.servers_by_role(servers, "green") == {"candidate": ["g"], "stable": ["b"]}
+    assert metrics_gate.servers_by_role(servers, "blue") == {"candidate": ["b"], "stable": ["g"]}
+    with pytest.raises(InputError, match="needs a name and a color"):
+        metrics_gate.servers_by_role([{"name": "x", "color": "red"}], "green")
+
+
+def test_values_become_plain():
+    class Tagged(str):
+        pass
+
+    found = metrics_gate.plain({Tagged("a"): (Tagged("b"), 1, True, None, 0.5, Path("/x"))})
+    assert found == {"a": ["b", 1, True, None, 0.5, "/x"]}
+    assert type(found["a"][0]) is str
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ({"servers": {"candidate": [], "stable": ["b"]}}, "servers has none of color green"),
+        ({"servers": {"candidate": ["g"], "stable": []}}, "use baseline: none"),
+        ({"gates": {"latency": {}}}, "hold no latencies"),
+        ({"tick": 0.5}, "at least 1 second"),
+        ({"lease": 9.0}, "a lease of 9 s does not outlast two ticks of 5 s"),
+    ],
+)
+def test_what_cannot_work_is_refused(more, words):
+    given = {"servers": {"candidate": ["g"], "stable": ["b"]}, **more}
+    servers = given.pop("servers")
+    args = arguments(**{"baseline": "concurrent", "gates": {}, "tick": 5.0, **given})
+    with pytest.raises(InputError) as refused:
+        metrics_gate._check_live(args, servers)
+    assert words in str(refused.value)
+
+
+def test_a_balancer_that_is_not_in_the_inventory_is_refused():
+    with pytest.raises(InputError, match="balancer lb9 is not in the inventory"):
+        metrics_gate._balancers(arguments(balancers=["lb1", "lb9"]), {"hostvars": {"lb1": {}}})
+    with pytest.raises(InputError, match="no balancer to look at"):
+        metrics_gate._balancers(arguments(), {"hostvars": {}})
+
+
+def test_weights_are_whole_numbers():
+    assert metrics_gate._weights({"green1": "12"}) == {"green1": 12}
+    with pytest.raises(InputError, match="weights must be whole numbers"):
+        metrics_gate._weights({"green1": "many"})
