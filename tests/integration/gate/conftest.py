@@ -112,7 +112,7 @@ class Load:
             for port in self._ports:
                 with contextlib.suppress(HTTPError, URLError, OSError):
                     urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
-            time.sleep(0.002)
+            time.sleep(0.01)
 
     def stop(self) -> None:
         self._stop.set()
