@@ -184,7 +184,9 @@ options:
     description: RV(carry) of the stage before. The evidence for a rollback goes on from it.
     type: dict
   stable_rate:
-    description: What the stable color did before, for O(baseline=none); by default taken from O(carry).
+    description:
+      - What the stable color did before, for O(baseline=none). By default it is taken from O(carry), else from what the
+        balancers have counted of the stable color since they were started.
     type: dict
     suboptions:
       requests:

@@ -19,6 +19,7 @@ from ._sentence import Names, progress
 from ._settings import Settings
 from ._sources import Reading
 from ._tape import Line
+from ._threshold_judge import ThresholdJudge
 from ._verdict import at_timeout
 
 OUTCOMES = {"promote": "promote", "rollback": "rollback", "hold": "pause"}
@@ -157,12 +158,22 @@ class GateLoop:
         if fenced:
             return self._superseded(0.0, fenced), None
         line = self._line(0.0, observation)
+        if isinstance(self._judge, ThresholdJudge):
+            self._judge.note_stable(*self._totals(observation, self._watch.servers["stable"]))
         if "split_lost" in line or "down" in line:
             result = self._judge.tick(line)
             if result["verdict"] == "rollback":
                 self._say(progress(self._watch.label, result, self._judge.names))
                 return result, line
         return None, None
+
+    def _totals(self, observation: Observation, names: Iterable[str]) -> tuple[int, int]:
+        """Requests and errors of servers since the balancers were started."""
+        answers, _ = self._answers(observation)
+        counted = [
+            answer["servers"][name] for answer in answers.values() for name in names if name in answer["servers"]
+        ]
+        return sum(int(server["requests"]) for server in counted), sum(int(server["bad"]) for server in counted)
 
     def _elapsed(self) -> float:
         digits = 1 if self._judge.settings.tick >= 1.0 else 3

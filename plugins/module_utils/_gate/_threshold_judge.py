@@ -23,8 +23,9 @@ class ThresholdJudge:
 
     The limit is ``max_error_ratio``; without it ``max_ratio`` times the stable color's own rate before, plus the
     margin, where errors are gated and that rate is known (``stable_rate``: requests and errors, or ``carry`` of the
-    stage before); else there is none. The rollback rests on an e-value against "at most the limit", so chance alone
-    does not cause it; what hits everybody (time of day, a failing database) can, which is why it is weaker evidence.
+    stage before, or :meth:`note_stable`); else there is none. The rollback rests on an e-value against "at most the
+    limit", so chance alone does not cause it; what hits everybody (time of day, a failing database) can, which is why
+    it is weaker evidence.
     """
 
     def __init__(
@@ -58,6 +59,12 @@ class ThresholdJudge:
             return None, None
         limit = min(0.99, settings.r0 * k / n + settings.d1)
         return limit, f"'at most {100 * limit:.2g} %' (from {self.names.stable}'s {100 * k / n:.2g} % before)"
+
+    def note_stable(self, requests: int, errors: int) -> None:
+        """What the balancers counted of the stable color before this stage; used where nothing better is known."""
+        if not self._stable[0]:
+            self._stable = (requests, errors)
+            self._limit, self._limit_text = self._find_limit()
 
     def tick(self, line: Mapping[str, Any]) -> dict[str, Any]:
         """Take one tape line and judge all so far; the result has the same form as the other judge's."""

@@ -7,6 +7,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge impo
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch, replay
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Settings, Threshold
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_judge import ThresholdJudge
 
 NAMES = Names("green", "blue")
 SERVERS = {"candidate": ["green1", "green2"], "stable": ["blue1"]}
@@ -236,6 +237,36 @@ def test_answers_are_awaited_for_a_tick_at_most_and_first_for_part_of_the_lease(
     world = World()
     world.loop().run()
     assert world.waits[:2] == [15.0, 5.0]
+
+
+def stage_at_100(world, **settings):
+    judge = ThresholdJudge(Settings(dwell=20, **settings), names=NAMES, servers=SERVERS)
+    watch = Watch("shop stage 4 (100 %)", BOTH, SERVERS, lease=30.0)
+    return GateLoop(
+        watch,
+        judge,
+        world.observe,
+        record=lambda line, _seconds: world.recorded.append(line),
+        clock=lambda: world.now,
+        sleep=world.sleep,
+        say=world.said.append,
+    )
+
+
+def test_without_a_limit_the_stable_colors_totals_before_the_stage_give_one():
+    world = World(per_tick={"green1": (500, 0), "green2": (500, 1)})
+    good = stage_at_100(world).run()
+    assert (good["verdict"], good["evidence"]["stable"]) == ("promote", {"requests": 1000, "errors": 10})
+    assert good["evidence"]["limit"] == 1.5 * 0.01 + 0.002
+    world = World(per_tick={"green1": (500, 40), "green2": (500, 40)})
+    bad = stage_at_100(world).run()
+    assert (bad["verdict"], bad["cause"]) == ("rollback", "errors")
+    assert "from blue's 1 % before" in bad["message"]
+
+
+def test_a_limit_that_was_written_is_the_one_that_holds():
+    world = World(per_tick={"green1": (500, 10), "green2": (500, 10)})
+    assert stage_at_100(world, max_error_ratio=0.05).run()["verdict"] == "promote"
 
 
 def test_check_mode_looks_once_and_claims_nothing():
