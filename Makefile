@@ -14,7 +14,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv venv-test lab lab-down demo test test-quick test-integration test-molecule clean
+.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -31,12 +31,20 @@ lab-down: venv  ## remove the lab; images and engine stay
 
 test: test-quick test-integration test-molecule  ## everything, on the lab's hosts too
 
+# Side by side, because ansible-lint alone would fill the time of one core.
 test-quick: venv-test  ## lint and unit tests
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-ansible lint-python test-unit
+
+lint-ansible: venv-test
 	$(BIN)/ansible-lint --offline --profile production
 	$(BIN)/yamllint --strict .
+
+lint-python: venv-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy plugins/
+
+test-unit: venv-test
 	$(BIN)/pytest tests/unit
 
 test-integration: venv-test  ## against a real HAProxy and real sockets
