@@ -9,6 +9,7 @@ An event is ``{"seq": int, "at": "2026-01-31T12:00:00.000Z", "event": str, "rele
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -37,6 +38,11 @@ def _hash(line: str) -> str:
     return hashlib.sha256(line.encode("utf-8")).hexdigest()
 
 
+def _is_event(value: Any) -> bool:
+    types = {"seq": int, "at": str, "event": str, "data": dict}
+    return isinstance(value, dict) and all(isinstance(value.get(key), kind) for key, kind in types.items())
+
+
 @dataclass
 class JournalContent:
     """The readable events in order, and one sentence for every line that is damaged or breaks the chain."""
@@ -60,7 +66,7 @@ def read(path: Path) -> JournalContent:
             continue
         try:
             event = json.loads(line)
-            if not isinstance(event, dict) or "event" not in event:
+            if not _is_event(event):
                 raise ValueError
         except ValueError:
             content.damage.append(f"{path} line {number} is not a journal line (torn or edited)")
@@ -79,7 +85,7 @@ def append(
     data: dict[str, Any],
     now: Callable[[], datetime] = utc_now,
 ) -> Event:
-    """Write one event and flush it to the disk; OSError where the disk takes it not."""
+    """Write one event and flush it to the disk; OSError where the disk takes it not, with the journal as it was."""
     content = read(path)
     entry: Event = {
         "seq": content.events[-1]["seq"] + 1 if content.events else 1,
@@ -95,10 +101,16 @@ def append(
     line = ("" if content.ends_clean else "\n") + json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n"
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
-        payload = line.encode("utf-8")
-        while payload:
-            payload = payload[os.write(descriptor, payload) :]
-        os.fsync(descriptor)
+        size = os.fstat(descriptor).st_size
+        try:
+            payload = line.encode("utf-8")
+            while payload:
+                payload = payload[os.write(descriptor, payload) :]
+            os.fsync(descriptor)
+        except OSError:
+            with contextlib.suppress(OSError):
+                os.ftruncate(descriptor, size)
+            raise
     finally:
         os.close(descriptor)
     if created:
