@@ -96,6 +96,14 @@ def renew(paths: ServicePaths, release_id: str, ttl: float, clock: Callable[[], 
     write_json(paths.lock, {**kept, "until": until})
 
 
+def restore(paths: ServicePaths, before: Optional[Lock]) -> None:
+    """Leave the lock as it was ``before``, as read from its file."""
+    if before is None:
+        remove(paths.lock)
+    else:
+        write_json(paths.lock, before)
+
+
 def drop(paths: ServicePaths, release_id: str) -> bool:
     """Give the lock back; False where it was not ours."""
     lock = read_json(paths.lock)

@@ -57,7 +57,9 @@ options:
     type: bool
     default: false
   events:
-    description: Events to write to the journal, in order, before the lock is given back or after it was taken.
+    description:
+      - Events to write to the journal, in order, before the lock is given back or after it was taken.
+      - Where they cannot be written, the step fails; a lock is then not taken, or given back all the same.
     type: list
     elements: dict
     default: []
@@ -116,8 +118,8 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lock
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError, StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex, read_json
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
 
@@ -133,24 +135,46 @@ def run(paths: ServicePaths, params: dict[str, Any], check_mode: bool) -> dict[s
             raise _lock.locked_error(paths, held)
         return {"changed": not ours or bool(params["events"]), "holder": held}
     with mutex(paths.mutex):
-        if params["state"] == "present":
-            if params["renew"]:
-                _lock.renew(paths, release_id, params["ttl"])
-                changed = False
-            else:
-                changed = _lock.acquire(paths, release_id, params["owner"], params["ttl"], params["takeover"])
-            _write(paths, params)
-        else:
-            held = _lock.current(paths)
-            if held is not None and held["release_id"] == release_id:
-                _write(paths, params)
-            changed = _lock.drop(paths, release_id)
-        return {"changed": changed or bool(params["events"]), "holder": _lock.current(paths)}
+        changed = _take(paths, params) if params["state"] == "present" else _give_back(paths, params)
+        return {"changed": changed, "holder": _lock.current(paths)}
 
 
-def _write(paths: ServicePaths, params: dict[str, Any]) -> None:
-    for event in params["events"]:
-        _journal.append(paths.journal, event["event"], params["release_id"], event["data"] or {})
+def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
+    release_id, events = params["release_id"], params["events"]
+    if params["renew"]:
+        _lock.renew(paths, release_id, params["ttl"])
+        _write(paths, params, "the lock was prolonged")
+        return bool(events)
+    before = read_json(paths.lock)
+    taken = _lock.acquire(paths, release_id, params["owner"], params["ttl"], params["takeover"])
+    try:
+        _write(paths, params, "the lock was not taken")
+    except StateError:
+        _lock.restore(paths, before)
+        raise
+    return taken or bool(events)
+
+
+def _give_back(paths: ServicePaths, params: dict[str, Any]) -> bool:
+    held = read_json(paths.lock)
+    if held is None or held["release_id"] != params["release_id"]:
+        return False
+    try:
+        _write(paths, params, "the lock was given back")
+    finally:
+        # A release that cannot say that it has ended has ended all the same.
+        _lock.drop(paths, params["release_id"])
+    return True
+
+
+def _write(paths: ServicePaths, params: dict[str, Any], done: str) -> None:
+    try:
+        for event in params["events"]:
+            _journal.append(paths.journal, event["event"], params["release_id"], event["data"] or {})
+    except OSError as error:
+        raise StateError(
+            f"service {paths.service}: {paths.journal} cannot be written: {error.strerror or error}; {done}"
+        ) from error
 
 
 def main() -> None:
