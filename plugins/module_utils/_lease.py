@@ -23,6 +23,7 @@ from ._paths import HELPER_DIR, ServicePaths
 
 Lease = dict[str, Any]
 HELPER = "sluice_bluegreen._lease_expired"
+LIMIT = 20
 
 
 class Timer(Protocol):
@@ -36,11 +37,12 @@ class Timer(Protocol):
 class SystemdTimer:
     """Transient timers of systemd 247 (Debian 11) and later."""
 
-    def __init__(self, helper_dir: str = HELPER_DIR) -> None:
+    def __init__(self, helper_dir: str = HELPER_DIR, systemd_dir: str = "/run/systemd/system") -> None:
         self.helper_dir = helper_dir
+        self.systemd_dir = systemd_dir
 
     def start(self, unit: str, seconds: float, command: Sequence[str]) -> None:
-        if not Path("/run/systemd/system").is_dir():
+        if not Path(self.systemd_dir).is_dir():
             raise StateError(
                 "systemd does not run on this balancer, so no lease can be held and traffic would stay where a killed "
                 "release left it; run HAProxy on a host with systemd (system containers included)"
@@ -58,7 +60,8 @@ class SystemdTimer:
             f"--on-active={seconds:g}s",
             "--timer-property=AccuracySec=100ms",
             "--property=Restart=on-failure",
-            "--property=RestartSec=1s",
+            # Five starts within ten seconds are the most that systemd allows by default; then it would give up.
+            "--property=RestartSec=3s",
             f"--setenv=PYTHONPATH={self.helper_dir}",
             *command,
         )
@@ -68,9 +71,15 @@ class SystemdTimer:
 
     @staticmethod
     def _run(*command: str, accept_failure: bool = False) -> None:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=20, check=False)
-        if result.returncode and not accept_failure:
-            raise StateError(f"{command[0]} failed, so no lease is held: {result.stderr.strip() or result.returncode}")
+        try:
+            result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+            problem = (result.stderr.strip() or f"exit status {result.returncode}") if result.returncode else ""
+        except subprocess.TimeoutExpired:
+            problem = f"no answer from systemd within {LIMIT} s"
+        except OSError as error:
+            problem = str(error.strerror or error)
+        if problem and not accept_failure:
+            raise StateError(f"{command[0]} failed, so no lease is held: {problem}")
 
 
 def current(paths: ServicePaths, clock: Callable[[], float] = boot_time) -> Optional[Lease]:
