@@ -11,11 +11,12 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping
 
 from . import _journal
-from ._errors import SluiceError
+from ._errors import SluiceError, StateError
 from ._files import mutex, read_json, remove
-from ._haproxy import _config, _shift
+from ._haproxy import _config, _shift, _stats
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 
@@ -26,9 +27,14 @@ def fall_back(paths: ServicePaths, token: str, socket: str) -> str:
         lease = read_json(paths.lease)
         if lease is None or lease["token"] != token:
             return "the lease was renewed or ended meanwhile; nothing to do"
-        text = paths.config.read_text(encoding="utf-8")
+        text = _config.read_service_file(str(paths.config))
+        if text is None:
+            raise StateError(f"{paths.config} is gone, so there is nothing to fall back to")
         shares = _config.committed_shares(text)
-        result = _shift.shift(RuntimeSocket(socket), paths.service, _config.committed_weights(text, paths.service))
+        sock = RuntimeSocket(socket)
+        found = _stats.server_states(sock, paths.service)
+        weights = _weights_for(list(found), _config.committed_weights(text, paths.service))
+        result = _shift.shift(sock, paths.service, weights)
         remove(paths.lease)
         try:
             _journal.append(
@@ -39,9 +45,20 @@ def fall_back(paths: ServicePaths, token: str, socket: str) -> str:
             )
         except OSError as error:
             print(f"the journal could not be written: {error}", file=sys.stderr)
-        return (
-            f"lease of release {lease['release_id']} ran out: {paths.service} is back at the committed split {shares}"
-        )
+        split = ", ".join(f"{color} {share:g} %" for color, share in shares.items())
+        return f"lease of release {lease['release_id']} ran out: {paths.service} is back at the committed split {split}"
+
+
+def _weights_for(servers: list[str], committed: Mapping[str, int]) -> dict[str, int]:
+    """The committed weights for the servers that HAProxy has.
+
+    These may be others than the disk's where HAProxy could not load what was written meanwhile, and that must not keep
+    the traffic where it is: a server that the disk does not know gets nothing.
+    """
+    weights = {name: committed.get(name, 0) for name in servers}
+    if any(committed.values()) and not any(weights.values()):
+        raise StateError("HAProxy has none of the servers that have traffic on the disk")
+    return weights
 
 
 def main() -> int:
