@@ -104,7 +104,9 @@ def renew(paths: ServicePaths, params: dict[str, Any]) -> bool:
     """Prolong lock and lease and write the tape; True while runtime may lead."""
     with mutex(paths.mutex):
         _lock.renew(paths, params["release_id"], LOCK_LEASES * params["lease"])
-        leading = _lease.current(paths) is not None
+        lease = _lease.current(paths)
+        # One that has run out is about to fall back, and what the stage saw until then is not prolonged.
+        leading = lease is not None and lease["release_id"] == params["release_id"] and lease["remaining"] > 0
         if leading:
             _lease.arm(paths, params["release_id"], params["lease"], _lease.SystemdTimer(), params["socket"])
         return leading
@@ -132,12 +134,14 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
             except OSError as error:
                 warn(f"the tape could not be written: {error}")
     info = _stats.process_info(sock)
+    # What was set, not what counts now: a server that starts slowly or drains has another effective weight.
+    weights = {name: state.weight for name, state in _stats.server_states(sock, paths.service).items()}
     servers = {
         name: {
             "requests": stats.requests,
             "bad": stats.bad,
             "status": stats.status,
-            "weight": stats.weight,
+            "weight": weights.get(name, 0),
             "sessions": stats.scur,
         }
         for name, stats in _stats.server_stats(sock, paths.service).items()
