@@ -1,7 +1,16 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One guarded step on one balancer: fence, journal, lease, shift, commit, journal. The module adds only its spec."""
+"""One guarded step on one balancer: fence, journal, lease, shift, commit, journal. The module adds only its spec.
+
+The order is what a SIGKILL after any line leaves behind: runtime leads the disk only while a timer stands ready to take
+it back, and the disk changes in one rename. So the lease is there before the first weight is sent, in a step that
+commits too, and it goes only after the disk has the same split.
+
+A step forward (``journal_required``) that fails leaves everything as it was, but for the journal's note of what was
+tried. A step back to safety takes the traffic away first of all: neither the journal, nor the lease, nor a disk that
+takes no commit keeps it where it is.
+"""
 
 from __future__ import annotations
 
@@ -10,8 +19,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
 
-from . import _journal, _lease, _lock
-from ._errors import InputError, StateError
+from . import _journal, _lease, _lock, _state
+from ._errors import BalancerError, InputError, SluiceError, StateError
 from ._files import mutex
 from ._haproxy import _config, _shift, _weights
 from ._haproxy._socket import RuntimeSocket
@@ -20,9 +29,9 @@ from ._paths import ServicePaths
 
 @dataclass(frozen=True)
 class Step:
-    """What is wanted. ``shares`` None means what is committed on this balancer's disk.
+    """What is wanted. ``shares`` None means what is committed on this balancer's disk; such a step needs no lease.
 
-    ``lease`` is in seconds. ``journal_required`` False lets a step back to safety go on with a full disk.
+    ``lease`` is in seconds, more than 0. ``journal_required`` False is a step back to safety.
     """
 
     release_id: str
@@ -35,10 +44,18 @@ class Step:
     events: Sequence[Mapping[str, Any]] = ()
     journal_required: bool = True
 
+    @property
+    def leads(self) -> bool:
+        """Whether runtime leads the disk after this step."""
+        return not self.commit and self.shares is not None
+
 
 @dataclass
 class Outcome:
-    """What was found and done; ``weights_*`` by server, ``shares_*`` in per cent by color."""
+    """What was found and done; ``weights*`` by server, ``shares*`` and ``committed_*`` in per cent by color.
+
+    ``committed`` says whether the split is on the disk, ``committed_before`` and ``committed_after`` what is.
+    """
 
     changed: bool
     weights_before: dict[str, int]
@@ -47,13 +64,19 @@ class Outcome:
     shares: dict[str, float]
     commands: list[str]
     committed: bool
+    committed_before: dict[str, float]
+    committed_after: dict[str, float]
     lease_ended: bool = False
     warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class Balancer:
-    """The edges of this machine that a step acts on."""
+    """The edges of this machine that a step acts on.
+
+    ``commit(weights, shares, dry_run)`` makes a split durable and says whether the disk changes; BalancerError or
+    OSError where it cannot, with the disk as it was.
+    """
 
     paths: ServicePaths
     sock: RuntimeSocket
@@ -69,68 +92,196 @@ def take_step(step: Step, balancer: Balancer, check_mode: bool = False) -> Outco
     Errors: BalancerError (refused or differing weights, broken configuration), StateError, InputError, OSError.
     """
     paths = balancer.paths
-    if not step.commit and step.lease <= 0:
-        raise InputError(f"service {paths.service}: a split that is not committed needs a lease of more than 0 seconds")
+    if step.lease <= 0:
+        raise InputError(f"service {paths.service}: lease: must be more than 0 seconds")
     if check_mode:
-        return _take(step, balancer, check_mode=True)
+        outcome, wanted = _observe(step, balancer)
+        if step.commit:
+            outcome.changed |= balancer.commit(outcome.weights, wanted, True)
+        return outcome
     with mutex(paths.mutex):
         _lock.require(paths, step.release_id)
-        return _take(step, balancer, check_mode=False)
+        outcome, wanted = _observe(step, balancer)
+        _Taking(step, balancer, outcome, wanted).take()
+        return outcome
 
 
-def _take(step: Step, balancer: Balancer, check_mode: bool) -> Outcome:
-    paths = balancer.paths
-    text = _read_config(paths)
+def _observe(step: Step, balancer: Balancer) -> tuple[Outcome, dict[str, float]]:
+    """What the step would do, as an outcome, and the shares that are wanted; nothing is changed."""
+    service = balancer.paths.service
+    text = _read_config(balancer.paths)
+    committed = _config.committed_shares(text)
     if step.shares is None:
-        shares = _config.committed_shares(text)
-        target = _config.committed_weights(text, paths.service)
+        wanted = committed
+        target = _config.committed_weights(text, service)
+        _require_servers(service, step.servers, target)
     else:
-        shares = dict(step.shares)
-        target = _weights.split_weights(step.servers, shares)
-    plan = _shift.shift(balancer.sock, paths.service, target, check_mode=True)
+        wanted = dict(step.shares)
+        target = _weights.split_weights(step.servers, wanted)
+    plan = _shift.shift(balancer.sock, service, target, check_mode=True)
     outcome = Outcome(
-        changed=plan.changed,
+        changed=plan.changed or bool(step.events),
         weights_before=plan.before,
         weights=target,
         shares_before=_weights.shares_of(plan.before, step.servers),
         shares=_weights.shares_of(target, step.servers),
         commands=plan.commands,
-        committed=step.commit,
+        committed=not step.leads,
+        committed_before=committed,
+        committed_after=wanted if step.commit else committed,
     )
-    if check_mode:
-        if step.commit:
-            outcome.changed = balancer.commit(target, shares, True) or outcome.changed
-        return outcome
+    return outcome, wanted
 
-    def record(event: str, data: Mapping[str, Any]) -> None:
+
+class _Taking:
+    """One step while it is taken, under the mutex and behind the fence."""
+
+    def __init__(self, step: Step, balancer: Balancer, outcome: Outcome, wanted: Mapping[str, float]) -> None:
+        self.step = step
+        self.balancer = balancer
+        self.paths = balancer.paths
+        self.outcome = outcome
+        self.wanted = wanted
+        self.forward = step.journal_required
+        self.shifts = bool(outcome.commands)
+        self.leading = _lease.current(self.paths) is not None
+        self.armed = False
+
+    def take(self) -> None:
+        step, outcome = self.step, self.outcome
+        if step.commit and self.forward:
+            self._require_judged()
+        # Refused by HAProxy: better known before the traffic moves. A way back does not wait for that.
+        commits = step.commit and self.forward and self._commit(dry_run=True)
+        if self.shifts or commits:
+            self._record(
+                "shift" if self.shifts else "committing",
+                {"shares": self.wanted, "before": outcome.shares_before, "stage": step.stage, "reason": step.reason},
+                "nothing was shifted",
+            )
+        # A commit has a moment too in which runtime leads.
+        if step.leads or (step.commit and self.shifts and not self.leading):
+            self._arm()
+        self._shift()
+        changes = step.commit and self._make_durable()
+        outcome.changed |= changes
+        if not step.leads:
+            outcome.lease_ended = _lease.drop(self.paths, self.balancer.timer)
+        done = "the split is set" + (" and committed" if step.commit else "")
+        if changes or (step.commit and self._journal_differs()):
+            self._record("committed", {"shares": self.wanted, "reason": step.reason}, done)
+        for event in step.events:
+            self._record(event["event"], event.get("data") or {}, done)
+
+    def _require_judged(self) -> None:
+        """Refuse to make durable what the gate did not see: somebody else has moved the traffic since the stage."""
+        release = _state.derive(_journal.read(self.paths.journal).events)["release"]
+        if not self.shifts or not release or release["release_id"] != self.step.release_id:
+            return
+        if release["phase"] == "rolling":
+            raise StateError(
+                f"service {self.paths.service}: HAProxy works with {_said(self.outcome.shares_before)}, not with the "
+                f"{_said(self.outcome.shares)} that were judged: the lease ran out, or HAProxy was reloaded. Nothing "
+                "was committed"
+            )
+
+    def _commit(self, dry_run: bool) -> bool:
+        return self.balancer.commit(self.outcome.weights, self.wanted, dry_run)
+
+    def _arm(self) -> None:
+        step, balancer = self.step, self.balancer
         try:
-            _journal.append(paths.journal, event, step.release_id, dict(data), balancer.now)
-        except OSError as error:
-            if step.journal_required:
-                raise StateError(f"{paths.journal} cannot be written ({error}), so the step was not taken") from error
-            outcome.warnings.append(f"{paths.journal} cannot be written: {error}")
+            _lease.arm(self.paths, step.release_id, step.lease, balancer.timer, balancer.socket_path)
+        except (SluiceError, OSError) as error:
+            if self.forward:
+                raise
+            self._warn(str(error))
+            return
+        self.armed = True
 
-    if plan.changed:
-        described = {"shares": shares, "before": outcome.shares_before, "stage": step.stage, "reason": step.reason}
-        record("shift", described)
-    if not step.commit:
-        _lease.arm(paths, step.release_id, step.lease, balancer.timer, balancer.socket_path)
-    _shift.shift(balancer.sock, paths.service, target)
-    if step.commit:
-        if balancer.commit(target, shares, False):
-            outcome.changed = True
-            record("committed", {"shares": shares, "reason": step.reason})
-        outcome.lease_ended = _lease.drop(paths, balancer.timer)
-    for event in step.events:
-        record(event["event"], event.get("data") or {})
-    return outcome
+    def _shift(self) -> None:
+        try:
+            _shift.shift(self.balancer.sock, self.paths.service, self.outcome.weights)
+        except BalancerError as error:
+            if error.details.get("restored", True):
+                self._disarm()
+            raise
+
+    def _disarm(self) -> None:
+        """End the lease of a step that came to nothing; the one of the stage before stays."""
+        if self.armed and not self.leading:
+            _lease.drop(self.paths, self.balancer.timer)
+
+    def _make_durable(self) -> bool:
+        try:
+            return self._commit(dry_run=False)
+        except (SluiceError, OSError) as error:
+            service = self.paths.service
+            details = error.details if isinstance(error, SluiceError) else {}
+            if self.forward:
+                raise BalancerError(f"service {service}: {error} {self._put_back()}".rstrip(), **details) from error
+            # Falling back to what is committed would send the traffic to where it was just taken away from.
+            _lease.drop(self.paths, self.balancer.timer)
+            self._record("commit_failed", {"shares": self.wanted, "problem": str(error)}, "")
+            raise BalancerError(
+                f"service {service}: the traffic was taken away, but a reload of HAProxy would bring it back, because "
+                f"the disk still has {_said(self.outcome.committed_before)}. Mend this and do it again: {error}",
+                **details,
+            ) from error
+
+    def _put_back(self) -> str:
+        if not self.shifts:
+            return ""
+        try:
+            _shift.shift(self.balancer.sock, self.paths.service, self.outcome.weights_before)
+        except BalancerError as error:
+            return f"The weights from before could not be set ({error}); the balancer falls back by itself."
+        self._disarm()
+        return "The weights from before are set again."
+
+    def _journal_differs(self) -> bool:
+        """Whether the journal does not know of a commit, because the step that made it was killed."""
+        try:
+            events = _journal.read(self.paths.journal).events
+        except OSError:
+            return True
+        return bool(_state.derive(events)["shares"] != self.wanted)
+
+    def _record(self, event: str, data: Mapping[str, Any], done: str) -> None:
+        try:
+            _journal.append(self.paths.journal, event, self.step.release_id, dict(data), self.balancer.now)
+        except OSError as error:
+            problem = f"{self.paths.journal} cannot be written: {error.strerror or error}"
+            if self.forward:
+                raise StateError(f"service {self.paths.service}: {problem}; {done}") from error
+            self._warn(problem)
+
+    def _warn(self, problem: str) -> None:
+        if problem not in self.outcome.warnings:
+            self.outcome.warnings.append(problem)
+
+
+def _said(shares: Mapping[str, float]) -> str:
+    return ", ".join(f"{color} {share:.4g} %" for color, share in shares.items())
+
+
+def _require_servers(service: str, declared: Mapping[str, Sequence[str]], committed: Mapping[str, int]) -> None:
+    known = {name for names in declared.values() for name in names}
+    missing, unexpected = sorted(known - set(committed)), sorted(set(committed) - known)
+    if missing or unexpected:
+        raise BalancerError(
+            f"The servers of service {service} on disk are not those of the inventory: missing {missing or 'none'}, "
+            f"unexpected {unexpected or 'none'}. Run sluice.bluegreen.site; nothing was changed.",
+            missing=missing,
+            unexpected=unexpected,
+        )
 
 
 def _read_config(paths: ServicePaths) -> str:
-    try:
-        return paths.config.read_text(encoding="utf-8")
-    except FileNotFoundError:
+    text = _config.read_service_file(str(paths.config))
+    if text is None:
         raise StateError(
             f"{paths.config} is not on this balancer, so service {paths.service} is not configured here; "
             "run sluice.bluegreen.site"
-        ) from None
+        )
+    return text

@@ -16,7 +16,8 @@ description:
   - Unless O(commit) is true, the new split only leads the disk under a lease. A timer on the balancer takes it back to
     the committed one when nobody renews it.
   - With O(commit) the weights are written to the service's file as well, after the whole configuration was
-    validated, in one rename and without a reload, and the lease ends.
+    validated, in one rename and without a reload, and the lease ends. A stage in progress is only committed when
+    HAProxy still works with the split that it set.
   - Nothing is done when O(release_id) does not hold the lock of the service (see M(sluice.bluegreen.release_lock)).
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
@@ -59,7 +60,7 @@ options:
   shares:
     description:
       - Per cent of the traffic by color, adding up to 100.
-      - Without it the split that is committed on this balancer's disk is set.
+      - Without it the split that is committed on this balancer's disk is set, and the lease ends.
     type: dict
   lease:
     description: Seconds after which the balancer falls back to the committed split by itself.
@@ -101,7 +102,10 @@ options:
   journal:
     description:
       - What happens when the journal cannot be written, for example because the disk is full.
-      - V(required) fails before anything is shifted; V(best_effort) warns, for a step back to safety.
+      - V(required) fails before anything is shifted, also where HAProxy refuses the configuration with O(commit), or
+        where no lease can be held. When such a step fails, weights and disk are as they were.
+      - V(best_effort) is for a step back to safety. It warns, and takes the traffic away whatever happens to the
+        journal and the lease. Where the disk takes no O(commit), it fails after that, since a reload would undo it.
     type: str
     choices: [required, best_effort]
     default: required
@@ -209,8 +213,12 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
         "commands": outcome.commands,
         "committed": outcome.committed,
         "diff": {
-            "before": {"shares": outcome.shares_before, "weights": outcome.weights_before},
-            "after": {"shares": outcome.shares, "weights": outcome.weights},
+            "before": {
+                "shares": outcome.shares_before,
+                "weights": outcome.weights_before,
+                "committed": outcome.committed_before,
+            },
+            "after": {"shares": outcome.shares, "weights": outcome.weights, "committed": outcome.committed_after},
         },
     }
 
