@@ -1,0 +1,60 @@
+"""A balancer with a real HAProxy process; the one thing that is not real is who runs the timers."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from step_machine import STABLE, HAProxy, Machine, WebServer
+
+
+@pytest.fixture(scope="session")
+def program() -> str:
+    found = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
+    assert found, "these tests need HAProxy: apt-get install haproxy"
+    return found
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path
+
+
+@pytest.fixture
+def haproxy(folder: Path, program: str) -> Iterator[HAProxy]:
+    balancer = HAProxy(folder, program)
+    yield balancer
+    balancer.stop()
+
+
+@pytest.fixture
+def machine(haproxy: HAProxy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """Blue is stable with v1 and serves all, committed; release r1 of v2 is deployed to green and holds the lock."""
+    # What a killed process leaves behind stays in the test's own folder.
+    scratch = folder / "tmp"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    machine = Machine(haproxy, folder)
+    haproxy.start()
+    machine.note("release_started", "r0", {"version": "v1", "color": "blue"})
+    machine.note("committed", "r0", {"shares": STABLE})
+    machine.note("promoted", "r0")
+    machine.begin("r1")
+    return machine
+
+
+@pytest.fixture
+def web() -> Iterator[Callable[[str], WebServer]]:
+    servers: list[WebServer] = []
+
+    def start(name: str) -> WebServer:
+        servers.append(WebServer(name))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
