@@ -1,4 +1,4 @@
-"""Argument specs of roles neither set defaults nor refuse unknown variables: so they must agree with defaults/main.yml."""
+"""Argument specs of roles neither set defaults nor refuse unknown variables: they must agree with defaults/main.yml."""
 
 from __future__ import annotations
 
