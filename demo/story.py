@@ -349,8 +349,8 @@ def report(prepared: list[Run], told: list[Run], requests: list[Request], events
     for sentence in broken:
         say(f"- {sentence}")
     say(
-        "\nThe lab is up: the service at http://127.0.0.1:18081/ and http://127.0.0.1:18082/, the balancers' statistics\n"
-        "at http://127.0.0.1:18404/ and http://127.0.0.1:18405/, Prometheus at http://127.0.0.1:19090/.\n"
+        "\nThe lab is up: the service at http://127.0.0.1:18081/ and http://127.0.0.1:18082/,\n"
+        "the balancers' statistics at http://127.0.0.1:18404/ and http://127.0.0.1:18405/, Prometheus at http://127.0.0.1:19090/.\n"
         "Ask how it stands: .venv/bin/ansible-playbook -i inventories/lab sluice.bluegreen.status\n"
         "Remove it: make lab-down"
     )
