@@ -50,9 +50,12 @@ def _headline(state: Mapping[str, Any]) -> str:
 
 
 def _release(release: Mapping[str, Any]) -> str:
+    passed = f"{release['stage']} stage{'' if release['stage'] == 1 else 's'} passed"
+    waits = f"; paused by {release.get('cause') or 'an unknown cause'}, go on with promote or back with rollback"
     return (
         f"{release['release_id']}: version {release['version']} on {release['color']}, {release['phase']}, "
-        f"{release['stage']} stages passed, by {release['owner'] or 'unknown'} since {release['started']}"
+        f"{passed}, by {release['owner'] or 'unknown'} since {release['started']}"
+        f"{waits if release['phase'] == 'paused' else ''}"
     )
 
 
