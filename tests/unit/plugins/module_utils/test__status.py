@@ -1,0 +1,161 @@
+"""What a person reads who asks how a service stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _state
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._status import report
+
+ON_BLUE = {"blue": 100.0, "green": 0.0}
+ON_GREEN = {"blue": 0.0, "green": 100.0}
+SPLIT_5 = {"blue": 95.0, "green": 5.0}
+ROLLING = ("shift", {})
+
+
+def events(*given: tuple[str, dict[str, Any]], release_id: str = "r2") -> list[dict[str, Any]]:
+    return [
+        {"event": name, "release_id": release_id, "at": f"2026-01-31T12:00:{number:02d}.000Z", "data": data}
+        for number, (name, data) in enumerate(given)
+    ]
+
+
+def released(version: str, color: str, release_id: str) -> list[dict[str, Any]]:
+    return events(
+        ("release_started", {"version": version, "color": color, "owner": "alice@ci"}),
+        ("committed", {"shares": ON_BLUE if color == "blue" else ON_GREEN}),
+        ("promoted", {}),
+        release_id=release_id,
+    )
+
+
+V1 = released("v1", "blue", "r1")
+STARTED = ("release_started", {"version": "v2", "color": "green", "owner": "alice@ci"})
+
+
+def journal(given: list[dict[str, Any]], **changes: Any) -> dict[str, Any]:
+    return {"state": _state.derive(given), "lock": None, "lease": None, "damage": [], **changes}
+
+
+def split(runtime: dict[str, float], disk: dict[str, float] | None = None, **changes: Any) -> dict[str, Any]:
+    down = changes.pop("down", ())
+    colors = {"blue1": "blue", "blue2": "blue", "green1": "green", "green2": "green"}
+    return {
+        "runtime": {"shares": runtime},
+        "disk": {"shares": disk or runtime},
+        "observed": {"shares": runtime, "requests": 1200},
+        "servers": {name: {"color": color, "up": name not in down} for name, color in colors.items()},
+        "differences": [],
+        **changes,
+    }
+
+
+def lines(given: list[dict[str, Any]], runtime: dict[str, float] = ON_BLUE, **changes: Any) -> list[str]:
+    """The report of one balancer."""
+    of_split = {key: changes.pop(key) for key in ("disk", "down", "differences") if key in changes}
+    return report("shop", {"lb1": journal(given, **changes)}, {"lb1": split(runtime, **of_split)})
+
+
+def test_a_service_at_rest_is_told_in_few_lines() -> None:
+    given = [*V1, *released("v2", "green", "r2")]
+    assert lines(given, ON_GREEN) == [
+        "shop: green serves v2; blue keeps v1 warm, rollback goes there",
+        "  lb1: committed blue 0 %, green 100 %; works with blue 0 %, green 100 %; observed blue 0 %, green 100 % of "
+        "1200 requests; no lease",
+        "    blue: 2 of 2 servers up",
+        "    green: 2 of 2 servers up",
+        "  last releases:",
+        "    2026-01-31T12:00:02.000Z  v2 on green: promoted",
+        "    2026-01-31T12:00:02.000Z  v1 on blue: promoted",
+    ]
+
+
+def test_the_first_line_says_what_serves_and_where_a_rollback_would_go() -> None:
+    reverted = events(("reverted", {"from_color": "green", "to_color": "blue", "cause": "operator"}), release_id="r3")
+    cases = {
+        "never released": [],
+        "blue serves v1; nothing warm to go back to on green": V1,
+        "green serves v2; blue keeps v1 warm, rollback goes there": [*V1, *released("v2", "green", "r2")],
+        "blue serves v1; green holds v2, which was rolled back": [*V1, *released("v2", "green", "r2"), *reverted],
+    }
+    for headline, given in cases.items():
+        assert lines(given)[0] == f"shop: {headline}"
+
+
+@pytest.mark.parametrize(
+    ("more", "phase"),
+    [
+        ([], "deploying, 0 stages passed"),
+        ([("deployed", {})], "deployed, 0 stages passed"),
+        ([ROLLING], "rolling, 0 stages passed"),
+        ([ROLLING, ("stage_passed", {"stage": 1})], "rolling, 1 stage passed"),
+        ([ROLLING, ("stage_passed", {"stage": 2}), ("paused", {"cause": "no_data"})], "paused, 2 stages passed"),
+    ],
+)
+def test_a_release_in_progress_comes_next(more: list[tuple[str, dict[str, Any]]], phase: str) -> None:
+    told = lines([*V1, *events(STARTED, *more)])
+    since = "2026-01-31T12:00:00.000Z"
+    assert told[1].startswith(f"  release r2: version v2 on green, {phase}, by alice@ci since {since}"), told[1]
+
+
+def test_a_pause_says_what_it_waits_for() -> None:
+    told = lines([*V1, *events(STARTED, ROLLING, ("paused", {"cause": "no_data"}))])
+    assert told[1].endswith("; paused by no_data, go on with promote or back with rollback")
+
+
+def test_the_lock_says_who_and_for_how_long_or_that_its_release_is_dead() -> None:
+    lock = {"release_id": "r2", "owner": "alice@ci", "since": "12:00", "remaining": 17.4, "live": True}
+    assert "  lock on lb1: release r2 of alice@ci since 12:00 (17 s left)" in lines(V1, lock=lock)
+    dead = {**lock, "owner": "", "remaining": 0.0, "live": False}
+    assert "  lock on lb1: release r2 of unknown since 12:00 (ran out, its release is dead)" in lines(V1, lock=dead)
+
+
+def test_runtime_that_leads_the_disk_is_told_with_its_lease_and_the_difference() -> None:
+    told = lines(V1, SPLIT_5, disk=ON_BLUE, lease={"remaining": 21.6}, differences=["Runtime leads the disk: …"])
+    assert told[1] == (
+        "  lb1: committed blue 100 %, green 0 %; works with blue 95 %, green 5 %; observed blue 95 %, green 5 % of "
+        "1200 requests; lease ends in 22 s"
+    )
+    assert "    Runtime leads the disk: …" in told
+
+
+def test_shares_are_rounded_for_a_person() -> None:
+    third = {"blue": 100 / 3, "green": 200 / 3}
+    assert "works with blue 33.33 %, green 66.67 %" in lines(V1, third)[1]
+
+
+def test_servers_that_are_down_are_named() -> None:
+    told = lines(V1, down=("green2", "blue1", "blue2"))
+    assert "    blue: 0 of 2 servers up, down: blue1, blue2" in told
+    assert "    green: 1 of 2 servers up, down: green2" in told
+
+
+def test_damage_of_the_journal_is_told() -> None:
+    damage = "journal.jsonl line 3 is not a journal line"
+    assert f"    {damage}" in lines(V1, damage=[damage])
+
+
+def test_a_balancer_that_missed_events_is_named_and_the_newest_is_believed() -> None:
+    newer = [*V1, *released("v2", "green", "r2")]
+    told = report("shop", {"lb1": journal(V1), "lb2": journal(newer)}, {"lb1": split(ON_BLUE), "lb2": split(ON_GREEN)})
+    assert told[0] == "shop: green serves v2; blue keeps v1 warm, rollback goes there"
+    assert "  lb1 missed events and says something else than lb2" in told
+    assert not any(line.startswith("  lb2 missed") for line in told)
+
+
+def test_only_the_last_releases_are_told_newest_first() -> None:
+    given = [event for number in range(9) for event in released(f"v{number}", "blue", f"r{number}")]
+    told = lines(given)
+    assert [line.split()[1] for line in told[told.index("  last releases:") + 1 :]] == ["v8", "v7", "v6", "v5", "v4"]
+
+
+def test_a_release_that_ended_otherwise_says_why() -> None:
+    given = [*V1, *events(STARTED, ROLLING, ("rolled_back", {"cause": "errors"}))]
+    assert lines(given)[-2].endswith("  v2 on green: rolled_back (errors)")
+
+
+def test_without_any_balancer_it_says_so() -> None:
+    with pytest.raises(StateError, match="service shop: no observation from balancer all of them; nothing was changed"):
+        report("shop", {}, {})
