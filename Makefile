@@ -51,7 +51,8 @@ test-integration: venv-test  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
 	$(BIN)/pytest tests/integration
 
-test-molecule: venv-test  ## the scenarios of molecule/ on system containers
+test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
+	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
 
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi

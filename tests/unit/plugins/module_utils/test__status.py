@@ -115,8 +115,8 @@ def test_the_lock_says_who_and_for_how_long_or_that_its_release_is_dead() -> Non
 def test_runtime_that_leads_the_disk_is_told_with_its_lease_and_the_difference() -> None:
     told = lines(V1, SPLIT_5, disk=ON_BLUE, lease={"remaining": 21.6}, differences=["Runtime leads the disk: …"])
     assert told[1] == (
-        "  lb1: committed blue 100 %, green 0 %; works with blue 95 %, green 5 %; observed blue 95 %, green 5 % of "
-        "1200 requests; lease ends in 22 s"
+        "  lb1: committed blue 100 %, green 0 %; works with blue 95 %, green 5 %; observed blue 95 %, green 5 % "
+        "of 1200 requests; lease ends in 22 s"
     )
     assert "    Runtime leads the disk: …" in told
 

@@ -1,0 +1,58 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""After v3 was sent back on the evidence of its errors: v2 serves alone, v1 is warm beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://loadbalancers"]
+
+
+@pytest.fixture
+def rolled_back(journal: Any) -> dict[str, Any]:
+    events: list[dict[str, Any]] = journal.of("rolled_back")
+    assert len(events) == 1
+    return events[0]
+
+
+def test_the_stable_color_serves_alone_now_and_after_a_restart(
+    runtime_weights: dict[str, int], disk_weights: dict[str, int]
+) -> None:
+    assert runtime_weights == disk_weights
+    assert runtime_weights["green1"] > 0
+    assert runtime_weights["blue1"] == 0
+
+
+def test_every_answer_is_from_v2(ask: Callable[[], Any]) -> None:
+    assert {(answer.status, answer.version) for answer in (ask() for _ in range(20))} == {(200, "v2")}
+
+
+def test_the_color_that_failed_is_up_again_with_what_it_ran_before(
+    servers: dict[str, dict[str, str]], journal: Any
+) -> None:
+    assert servers["blue1"]["status"].startswith("UP")
+    assert [event["data"] for event in journal.of("restored")] == [{"color": "blue", "version": "v1"}]
+
+
+def test_the_journal_has_the_cause_and_the_evidence(rolled_back: dict[str, Any]) -> None:
+    assert rolled_back["data"]["cause"] == "errors"
+    evidence = rolled_back["data"]["evidence"]
+    assert evidence["candidate"]["errors"] >= 5, evidence
+    assert evidence["stable"]["errors"] == 0, evidence
+    assert evidence["candidate"]["requests"] < evidence["stable"]["requests"], evidence
+
+
+def test_no_line_of_the_journal_was_lost_or_changed(journal: Any) -> None:
+    assert journal.lines, "the journal is empty"
+    assert journal.broken_links == []
+
+
+def test_neither_lock_nor_lease_is_left(host: Host) -> None:
+    assert host.run("ls /run/sluice/shop/*.json").rc != 0, "files of a lock or a lease are left"
+    assert "sluice-lease" not in host.check_output("systemctl list-timers --all --no-legend")

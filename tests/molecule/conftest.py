@@ -1,0 +1,132 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs Molecule for `make test-molecule`, says how far it is, and ends with a table."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Callable
+
+import pytest
+from transcript import Step, Transcript
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build" / "molecule"
+BIN = Path(sys.executable).parent
+SHOWN_ON_FAILURE = 60
+
+Say = Callable[[str], None]
+finished: list[tuple[Transcript, float]] = []
+
+
+@pytest.fixture(scope="session")
+def say(request: pytest.FixtureRequest) -> Say:
+    """Prints a line at once, although pytest captures what tests print."""
+    capture = request.config.pluginmanager.getplugin("capturemanager")
+
+    def show(line: str) -> None:
+        with capture.global_and_fixture_disabled():
+            print(line, flush=True)
+
+    return show
+
+
+def molecule(*arguments: str, log: Path, each: Callable[[str], object]) -> int:
+    """Run Molecule, hand over each line of its output as it comes, and keep all in ``log``; its exit status."""
+    environment = {
+        **os.environ,
+        "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+        "MOLECULE_GLOB": "molecule/*/molecule.yml",
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(BUILD / "state"),
+        "MOLECULE_COMMAND_BORDERS": "0",
+        "NO_COLOR": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    command = [str(BIN / "molecule"), "-c", "molecule/shared/config.yml", *arguments]
+    with (
+        log.open("w", encoding="utf-8") as file,
+        subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as process,
+    ):
+        assert process.stdout is not None
+        for line in process.stdout:
+            file.write(line)
+            each(line)
+    return process.returncode
+
+
+def end_of(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8").splitlines()
+    return "\n".join([f"The end of {log.relative_to(ROOT)}:", *lines[-SHOWN_ON_FAILURE:]])
+
+
+@pytest.fixture(scope="session")
+def lab(say: Say) -> Iterator[None]:
+    """The hosts that all scenarios share; removed at the end, unless the environment says KEEP=1."""
+    shutil.rmtree(BUILD, ignore_errors=True)
+    BUILD.mkdir(parents=True)
+    try:
+        began = time.monotonic()
+        log = BUILD / "create.log"
+        status = molecule("create", "-s", "default", log=log, each=lambda _line: None)
+        say(f"\nthe lab: {time.monotonic() - began:.0f} s")
+        if status:
+            pytest.fail(f"The lab cannot be made. {end_of(log)}", pytrace=False)
+        yield
+    finally:
+        if os.environ.get("KEEP", "") in ("", "0"):
+            log = BUILD / "destroy.log"
+            status = molecule("destroy", "-s", "default", log=log, each=lambda _line: None)
+            if status:
+                say(f"\nThe lab could not be removed. {end_of(log)}")
+
+
+@pytest.fixture
+def run(lab: None, say: Say) -> Callable[[str, list[str]], list[str]]:
+    """Runs one scenario; the problems, one sentence each."""
+
+    def run_scenario(scenario: str, sequence: list[str]) -> list[str]:
+        began = time.monotonic()
+        transcript = Transcript(scenario, sequence)
+        log = BUILD / f"{scenario}.log"
+
+        def each(line: str) -> None:
+            step = transcript.read(line, time.monotonic())
+            if step is not None:
+                say(told(step, sequence, len(transcript.steps)))
+
+        say("")
+        status = molecule("test", "-s", scenario, "--destroy=never", log=log, each=each)
+        finished.append((transcript, time.monotonic() - began))
+        problems = transcript.problems(status)
+        return [*problems, end_of(log)] if problems else []
+
+    return run_scenario
+
+
+def told(step: Step, sequence: list[str], number: int) -> str:
+    """A line on a step that has ended."""
+    name = sequence[number - 1] if number <= len(sequence) else step.action
+    tests = f", {step.tests} tests" if step.action == "verify" else ""
+    how = "" if step.how == "Successful" else f": {step.how}"
+    return f"    {name:<36} {step.seconds:5.1f} s{tests}{how}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """One line a scenario: its tests and how long it took."""
+    if not finished:
+        return
+    terminalreporter.section("scenarios")
+    for transcript, seconds in finished:
+        terminalreporter.write_line(f"{transcript.scenario:<24} {transcript.tests:>4} tests {seconds:6.1f} s")
+    tests = sum(transcript.tests for transcript, _seconds in finished)
+    terminalreporter.write_line(f"{'all':<24} {tests:>4} tests {sum(seconds for _, seconds in finished):6.1f} s")
