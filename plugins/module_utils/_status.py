@@ -17,8 +17,18 @@ HISTORY_LINES = 5
 def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any]) -> list[str]:
     """The lines of ``status`` for one service, most important first; StateError without any observation.
 
-    ``journals`` and ``splits`` are the results of ``journal_info`` and ``haproxy_split_info`` by balancer.
+    ``journals`` and ``splits`` are the results of ``journal_info`` and ``haproxy_split_info`` by balancer. A balancer
+    that gave one of them not, or failed (``{"msg": ...}``), is told as such, and the others are told all the same.
     """
+    lost = {
+        host: (journals.get(host) or {}).get("msg") or (splits.get(host) or {}).get("msg") or "it gave no answer"
+        for host in {**journals, **splits}
+        if "state" not in (journals.get(host) or {}) or "disk" not in (splits.get(host) or {})
+    }
+    journals = {host: journal for host, journal in journals.items() if host not in lost}
+    splits = {host: split for host, split in splits.items() if host not in lost}
+    if lost and not journals:
+        return [f"{service}: no balancer could be observed", *_lost(lost)]
     fleet = Fleet(service, journals, splits)
     state = fleet.state
     lines = [f"{service}: {_headline(state)}"]
@@ -28,11 +38,16 @@ def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any])
     ]
     for host in sorted(splits):
         lines += _balancer(host, journals[host], splits[host])
+    lines += _lost(lost)
     lines += [f"  {host} missed events and says something else than {fleet.newest}" for host in fleet.behind]
     if state["history"]:
         lines.append("  last releases:")
         lines += [f"    {_ended(entry)}" for entry in reversed(state["history"][-HISTORY_LINES:])]
     return lines
+
+
+def _lost(lost: Mapping[str, str]) -> list[str]:
+    return [f"  {host}: could not be observed: {lost[host]}" for host in sorted(lost)]
 
 
 def _headline(state: Mapping[str, Any]) -> str:

@@ -29,8 +29,8 @@ def test_the_filter_gives_the_lines_of_the_report() -> None:
 
 
 def test_the_filter_fails_with_ansibles_own_error_and_the_message_of_the_report() -> None:
-    with pytest.raises(AnsibleFilterError, match="service shop: no observation from balancer lb2; nothing was changed"):
-        plugin.status_report("shop", {"lb1": {}, "lb2": {}}, {"lb1": {}})
+    with pytest.raises(AnsibleFilterError, match="service shop: no observation from balancer all of them"):
+        plugin.status_report("shop", {}, {})
 
 
 def test_the_documentation_names_what_the_filter_takes() -> None:

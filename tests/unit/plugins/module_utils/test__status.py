@@ -156,6 +156,27 @@ def test_a_release_that_ended_otherwise_says_why() -> None:
     assert lines(given)[-2].endswith("  v2 on green: rolled_back (errors)")
 
 
+@pytest.mark.parametrize(
+    ("journal_of_lb2", "split_of_lb2", "problem"),
+    [
+        (journal(V1), {"failed": True, "msg": "HAProxy's socket does not exist"}, "HAProxy's socket does not exist"),
+        ({"unreachable": True, "msg": "no route to host"}, {}, "no route to host"),
+        (None, None, "it gave no answer"),
+    ],
+)
+def test_a_balancer_that_is_lost_is_told_and_the_others_too(
+    journal_of_lb2: Any, split_of_lb2: Any, problem: str
+) -> None:
+    told = report("shop", {"lb1": journal(V1), "lb2": journal_of_lb2}, {"lb1": split(ON_BLUE), "lb2": split_of_lb2})
+    assert told[0] == "shop: blue serves v1; nothing warm to go back to on green"
+    assert f"  lb2: could not be observed: {problem}" in told
+    assert any(line.startswith("  lb1: committed blue 100 %") for line in told)
+    assert report("shop", {"lb2": journal_of_lb2}, {"lb2": split_of_lb2}) == [
+        "shop: no balancer could be observed",
+        f"  lb2: could not be observed: {problem}",
+    ]
+
+
 def test_without_any_balancer_it_says_so() -> None:
     with pytest.raises(StateError, match="service shop: no observation from balancer all of them; nothing was changed"):
         report("shop", {}, {})
