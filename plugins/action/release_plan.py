@@ -68,9 +68,10 @@ class ActionModule(ActionBase):
     @staticmethod
     def _plan(fleet: _fleet.Fleet, args: dict[str, Any]) -> dict[str, Any]:
         operation = args["operation"]
+        servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
+        if operation == "rollback":
+            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"])
+        fleet.require_servers(servers)
         if operation == "deploy":
             return _fleet.deploy_plan(fleet, args["version"])
-        if operation == "rollback":
-            servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
-            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"])
         return _fleet.rollout_plan(fleet, args["version"], promote=operation == "promote")

@@ -75,6 +75,20 @@ class Fleet:
                         "sluice.bluegreen.rollback"
                     )
 
+    def require_servers(self, servers: Mapping[str, Sequence[str]]) -> None:
+        """Every balancer's HAProxy has the servers of the inventory (names by color), and no other."""
+        known = {name for names in servers.values() for name in names}
+        for host in sorted(self.splits):
+            found = set(self.splits[host]["servers"])
+            lacks, extra = sorted(known - found), sorted(found - known)
+            if lacks or extra:
+                parts = [f"lacks {', '.join(lacks)}"] if lacks else []
+                parts += [f"has {', '.join(extra)}, which the inventory does not have"] if extra else []
+                raise StateError(
+                    f"service {self.service}: HAProxy on {host} {' and '.join(parts)}; bring the balancers up to the "
+                    "inventory with sluice.bluegreen.site. Nothing was changed"
+                )
+
     def require_unlocked(self, *, but: Optional[str] = None) -> None:
         held = self.live_lock(but=but)
         if held:
