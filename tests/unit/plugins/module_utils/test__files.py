@@ -86,8 +86,14 @@ class TestMutex:
         path = tmp_path / "mutex"
         clock = Clock()
         with _files.mutex(path):
-            program = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, close_fds=False)
+            program = subprocess.Popen(["/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, close_fds=False)
+        assert program.stdin is not None
+        assert program.stdout is not None
         try:
+            # Only an answer says that the program has been executed: until then it may hold what it will not inherit.
+            program.stdin.write(b"there\n")
+            program.stdin.flush()
+            assert program.stdout.readline() == b"there\n"
             with _files.mutex(path, 1, clock, clock.sleep):
                 assert clock.sleeps == 0, "the program that still runs does not hold it"
         finally:
