@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Optional
 
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 EXECUTING = re.compile(r"^INFO +\[(?P<scenario>\S+) > (?P<action>\w+)\] Executing$")
 EXECUTED = re.compile(r"^[A-Z]+ +\[(?P<scenario>\S+) > (?P<action>\w+)\] Executed: (?P<how>.*)$")
 CLOSING = re.compile(r"^=+ (?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s.* =+$")
@@ -44,7 +45,7 @@ class Transcript:
 
     def read(self, line: str, now: float) -> Optional[Step]:
         """Take one line in; the step that it ends, if it does."""
-        line = line.rstrip()
+        line = COLOUR.sub("", line).rstrip()
         if (found := EXECUTING.match(line)) and found["scenario"] == self.scenario:
             self.steps.append(Step(found["action"], now))
         elif (found := EXECUTED.match(line)) and found["scenario"] == self.scenario and self.steps:
