@@ -60,7 +60,8 @@ class Transcript:
     def _count(self, counts: str) -> None:
         numbers = {what: int(number) for number, what in (part.split() for part in counts.split(", "))}
         self.steps[-1].tests += numbers.pop("passed", 0)
-        numbers.pop("warnings", 0), numbers.pop("warning", 0)
+        for harmless in ("warning", "warnings"):
+            numbers.pop(harmless, 0)
         self.troubles += [f"{number} tests {what}" for what, number in numbers.items()]
 
     @property
