@@ -11,6 +11,9 @@ from collections.abc import Callable
 
 Behaviour = Callable[[socket.socket, int], None]
 
+# Seconds that a server hangs: longer than any limit of a test, so that ending sooner means ending at that limit.
+HELD = 60
+
 
 class Servers:
     """Starts servers, one thread each and one a connection, and ends them."""
