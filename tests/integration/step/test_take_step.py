@@ -88,6 +88,12 @@ def test_a_promotion_commits_without_a_reload_and_ends_the_lease(machine: Machin
     assert (machine.state["stable"], machine.state["shares"]) == ("green", ALL_GREEN)
 
 
+def test_a_commit_without_a_shift_and_without_events_is_a_change(machine: Machine) -> None:
+    machine.take(ALL_GREEN)
+    assert machine.take(ALL_GREEN, commit=True).changed
+    assert machine.disk_shares == ALL_GREEN
+
+
 def test_what_is_committed_already_is_not_committed_again(machine: Machine) -> None:
     machine.take(ALL_GREEN)
     machine.promote()
@@ -264,6 +270,9 @@ class TestACommitThatFails:
         assert machine.runtime == machine.disk == weights(STABLE)
         assert (outcome.changed, outcome.lease_ended, outcome.warnings) == (True, True, [])
         assert machine.events[-2:] == ["shift", "rolled_back"]
+        assert [told.split()[0] for told in machine.timers.told] == ["start", "stop"], (
+            "it does not wait for a new timer"
+        )
 
     def test_back_after_a_promotion_the_traffic_goes_and_stays_away_and_the_step_fails(self, machine: Machine) -> None:
         machine.take(ALL_GREEN)
@@ -363,6 +372,14 @@ class TestAFullDisk:
         assert outcome.changed
         (warning,) = outcome.warnings
         assert warning.endswith("journal.jsonl cannot be written: File too large")
+
+    def test_nor_does_a_journal_that_cannot_even_be_read(self, machine: Machine) -> None:
+        machine.take(SPLIT_25)
+        machine.paths.journal.unlink()
+        machine.paths.journal.mkdir()
+        outcome = machine.back()
+        assert machine.runtime == machine.disk == weights(STABLE)
+        assert outcome.warnings == [f"{machine.paths.journal} cannot be written: Is a directory"]
 
     def test_it_does_not_stop_a_step_back_after_a_promotion(self, machine: Machine) -> None:
         machine.take(ALL_GREEN)
