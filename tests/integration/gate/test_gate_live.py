@@ -10,7 +10,7 @@ from urllib.request import urlopen
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _tape
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
-from conftest import wait_until
+from gate_lab import wait_until
 
 
 def test_a_good_candidate_is_promoted_and_its_ticks_are_seen_as_they_happen(site, play):

@@ -31,16 +31,16 @@ def replay(tmp_path, play):
 @pytest.fixture(autouse=True)
 def result_is_kept_here(monkeypatch):
     """The task that keeps the result runs on the play's host, which nobody can reach here."""
-    import conftest
+    import gate_lab
 
-    plays = conftest.Playbook._play
+    plays = gate_lab.Playbook._play
 
     def here(self, gate):
         play = plays(self, gate)
         play["tasks"][1].update(delegate_to="localhost", vars={"ansible_connection": "local"})
         return play
 
-    monkeypatch.setattr(conftest.Playbook, "_play", here)
+    monkeypatch.setattr(gate_lab.Playbook, "_play", here)
 
 
 def test_a_good_tape_promotes_and_a_bad_one_rolls_back(tmp_path, replay):

@@ -287,12 +287,7 @@ class TestAHostThatIsNotThere:
         "loss",
         [
             "no haproxy",
-            pytest.param(
-                "out of reach",
-                marks=pytest.mark.xfail(
-                    strict=True, reason="tasks/status.yml asks for what a lost host did not register"
-                ),
-            ),
+            "out of reach",
         ],
     )
     def test_status_speaks_of_the_others_and_fails_where_a_balancer_is_lost(
