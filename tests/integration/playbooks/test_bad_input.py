@@ -283,13 +283,7 @@ class TestAHostThatIsNotThere:
         assert "lb2: committed blue 0 %, green 0 %" in said.msg
         unchanged(done)
 
-    @pytest.mark.parametrize(
-        "loss",
-        [
-            "no haproxy",
-            "out of reach",
-        ],
-    )
+    @pytest.mark.parametrize("loss", ["no haproxy", "out of reach"])
     def test_status_speaks_of_the_others_and_fails_where_a_balancer_is_lost(
         self, tmp_path: Path, balancers: dict[str, dict[str, Any]], loss: str
     ) -> None:
