@@ -26,7 +26,8 @@ class Servers:
         """The port of a server that does ``behave(connection, number)`` with each connection, counted from 1."""
         listener = socket.socket(family)
         listener.bind(("::1" if family == socket.AF_INET6 else "127.0.0.1", 0))
-        listener.listen(64)
+        # A full queue makes a client wait a second and try again, which is not what these servers are for.
+        listener.listen(1024)
         self._open.append(listener)
         threading.Thread(target=self._accept, args=(listener, behave), daemon=True).start()
         return int(listener.getsockname()[1])
