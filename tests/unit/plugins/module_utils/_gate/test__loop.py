@@ -35,7 +35,7 @@ class World:
         self.said = []
         self.waits = []
 
-    def observe(self, line, seconds):
+    def observe(self, line, seconds, due):
         self.looks += 1
         self.lines.append(line)
         self.waits.append(seconds)
