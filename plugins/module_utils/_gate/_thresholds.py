@@ -56,11 +56,13 @@ class _Followed:
         """``reading`` as :func:`_sources.reading` gives it."""
         if not self.due(t):
             return
-        self._last = t
         name, self.texts = self.threshold.name, {}
         if isinstance(reading, Mapping) and "source_down" in reading:
+            # It stays due, so that it is asked again at the next tick.
             self.texts["source_down"] = f"{name}: {reading['source_down']}"
-        elif isinstance(reading, Mapping) and "verdict" in reading:
+            return
+        self._last = t
+        if isinstance(reading, Mapping) and "verdict" in reading:
             self._take_verdict(str(reading["verdict"]), str(reading.get("message") or ""))
         else:
             value, stable = reading, self.stable
