@@ -85,8 +85,7 @@ latency:
     - C(bounds) are the upper bounds of the buckets in seconds, without the last, infinite one. C(servers) are by
       server the running totals of responses by bucket, from the first bucket with any to the last, behind the number
       of the first.
-    - Null where HAProxy counts none. It needs version 2.5 or newer, and the configuration that the role C(haproxy)
-      writes.
+    - Null where HAProxy counts none. It needs the configuration that the role C(haproxy) writes.
   type: dict
   returned: when asked for
   sample: {bounds: [0.001, 0.0011, 0.0013], servers: {green1: [1, 310, 12]}}

@@ -164,8 +164,8 @@ options:
             choices: [hold, pause, rollback]
       latency:
         description:
-          - Compares latencies with those of the stable color, from the balancers' own histogram (HAProxy 2.5 or newer)
-            or from one in Prometheus. An empty dictionary does it with the defaults.
+          - Compares latencies with those of the stable color, from the balancers' own histogram (written by the role
+            C(haproxy)) or from one in Prometheus. An empty dictionary does it with the defaults.
           - The stable color's quantiles are taken from its first 500 responses in the first stage, in ticks that are
             not judged themselves, and kept for the release.
         type: dict

@@ -29,8 +29,8 @@ _FIRST_WAIT = 20.0
 _SHORTEST_WAIT = 3.0
 _LONGEST_WAIT = 10.0
 NO_HISTOGRAM = (
-    "HAProxy on {balancer} counts no latencies: that needs HAProxy 2.5 or newer, and its configuration written by this "
-    "version's sluice.bluegreen.site; else leave gates.latency out, or read it from Prometheus"
+    "HAProxy on {balancer} counts no latencies: that needs HAProxy 2.2 or newer, and its configuration written by "
+    "sluice.bluegreen.site with haproxy_histogram: true; else leave gates.latency out, or read it from Prometheus"
 )
 
 

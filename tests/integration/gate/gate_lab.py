@@ -45,12 +45,12 @@ backend shop
     server green1 127.0.0.1:{green1} weight 25 check inter 200ms
     server green2 127.0.0.1:{green2} weight 25 check inter 200ms
 """
-# What the template of the role haproxy writes for a service.
+# What the template of the role haproxy writes for a service, as every HAProxy since 2.2 takes it.
 HISTOGRAM = """
     http-response set-var(txn.sluice_bucket) date(0,us),sub(txn.sluice_began),map_ip_int({map})
-    http-response set-var-fmt(txn.sluice_retries) %rc
+    http-response set-header x-sluice-retries %rc
     http-response track-sc2 srv_id,mul(256),add(txn.sluice_bucket) table shop_latency if \
-        {{ var(txn.sluice_bucket) -m found }} {{ var(txn.sluice_retries) -m str 0 }}
+        {{ var(txn.sluice_bucket) -m found }} {{ res.hdr(x-sluice-retries) -m str 0 }}
 """
 HISTOGRAM_TABLE = """
 backend shop_latency

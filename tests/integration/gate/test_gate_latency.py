@@ -60,4 +60,4 @@ def test_a_balancer_without_a_histogram_holds_and_says_which_haproxy_it_takes(bl
     gate = DirectGate(blind_site, settings(timeout=1.5, on_timeout="promote"))
     result = gate.run()
     assert (result["outcome"], result["held_for"]) == ("pause", "no_data"), gate.said
-    assert "HAProxy on lb1 counts no latencies: that needs HAProxy 2.5 or newer" in result["message"]
+    assert "HAProxy on lb1 counts no latencies: that needs HAProxy 2.2 or newer" in result["message"]
