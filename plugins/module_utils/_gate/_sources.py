@@ -22,6 +22,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from .._errors import SourceError
+from ._secrets import scrub, secrets_in
 from ._settings import COLOR, Series, Threshold
 
 # Gets a URL with headers and a time limit; gives the status and the body. Tests pass in another one.
@@ -324,18 +325,8 @@ def _finite(value: Reading) -> Reading:
 
 
 def secrets_of(source: Union[Threshold, Series]) -> list[str]:
-    """What of a source nobody may read: its token, its headers' values, its commands' environment."""
-    found = [source.token or "", *source.headers.values()]
-    if isinstance(source, Threshold):
-        found += source.env.values()
-    return sorted({str(secret) for secret in found if len(str(secret)) > 3}, key=len, reverse=True)
-
-
-def scrub(text: str, secrets: Sequence[str]) -> str:
-    """``text`` with every secret replaced: a server may well repeat what it was sent."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+    """Its token, its headers' values, its command's environment."""
+    return secrets_in({"errors": vars(source)})
 
 
 def error_totals(

@@ -21,7 +21,6 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources im
     prometheus,
     reading,
     run,
-    scrub,
 )
 
 
@@ -236,10 +235,6 @@ def test_a_check_that_is_not_there_is_a_source_that_is_down_and_what_it_started_
     stat = Path(f"/proc/{pid.read_text()}/stat")
     # A killed process may wait for somebody to take note of it.
     assert not stat.exists() or stat.read_text().split()[2] in "ZX", "nothing of it is left running"
-
-
-def test_secrets_are_taken_out_longest_first():
-    assert scrub("token abcdef, key abc", ["abcdef", "abc"]) == "token ***, key ***"
 
 
 COLORS = {"candidate": "green", "stable": "blue"}
