@@ -88,7 +88,7 @@ def _secret(secret: Any, name: str, service: str, given: Any) -> Any:
     if secret is None:
         raise InputError(
             f"metrics_gate of service {service}: the secret {name} is not to be found on the page "
-            f"bluegreen_services.{service} here; that variable must be there for the balancers too, as in group_vars/all"
+            f"bluegreen_services.{service} here; it must be there for the balancers too, as in group_vars/all"
         )
     # A vaulted value of an older ansible-core is no str, but decrypts as one; a newer one's may carry tags.
     return "".join(str(secret))
