@@ -27,6 +27,7 @@ sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 from haproxy_process import HAProxy as HAProxy  # noqa: E402
 from haproxy_process import WebServer as WebServer  # noqa: E402
 from haproxy_process import get as get  # noqa: E402
+from haproxy_process import until as until  # noqa: E402
 
 SERVERS = {"blue": ["blue1", "blue2"], "green": ["green1", "green2"]}
 STABLE = {"blue": 100.0, "green": 0.0}
@@ -231,8 +232,14 @@ def full_disk(machine: Machine, room: int = 0) -> Iterator[None]:
     while journal.stat().st_size < 8192:
         machine.note("filler", data={"text": "x" * 500})
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    # HAProxy 3.0 keeps what it says at its start in a file in memory, and a full disk is no reason to end it for that.
+    unlimited = machine.folder / "unlimited"
+    unlimited.write_text(f'#!/bin/sh\nulimit -S -f unlimited\nexec "{machine.program}" "$@"\n')
+    unlimited.chmod(0o700)
+    program, machine.program = machine.program, str(unlimited)
     resource.setrlimit(resource.RLIMIT_FSIZE, (journal.stat().st_size + room, before[1]))
     try:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        machine.program = program
