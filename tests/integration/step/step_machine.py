@@ -27,7 +27,6 @@ sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 from haproxy_process import HAProxy as HAProxy  # noqa: E402
 from haproxy_process import WebServer as WebServer  # noqa: E402
 from haproxy_process import get as get  # noqa: E402
-from haproxy_process import until as until  # noqa: E402
 
 SERVERS = {"blue": ["blue1", "blue2"], "green": ["green1", "green2"]}
 STABLE = {"blue": 100.0, "green": 0.0}
