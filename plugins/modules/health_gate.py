@@ -43,6 +43,9 @@ options:
       color:
         description: Not used; accepted so that the servers of a service can be given as they are.
         type: str
+      capacity:
+        description: Not used; accepted so that the servers of a service can be given as they are.
+        type: float
   health:
     description: How to probe, with the keys of C(health) on the service's page.
     type: dict
@@ -204,6 +207,7 @@ ENDPOINT = {
     "address": {"type": "str", "required": True},
     "port": {"type": "int"},
     "color": {"type": "str"},
+    "capacity": {"type": "float"},
 }
 
 
