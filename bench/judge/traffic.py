@@ -32,8 +32,8 @@ HORIZON = 4 * 3600.0
 
 MEDIAN_MS, SPREAD = 50.0, 0.5
 """Latencies are lognormal."""
-BOUND_STEP = 1.1
-"""Bounds of the balancer's histogram rise by 10 per cent, so 1.46 times a bound is the fourth one after it."""
+BOUNDS = [(step << octave) / 16e3 for octave in range(7, 25) for step in (16, 18, 20, 23, 26, 29)]
+"""Upper bounds in milliseconds of a histogram as the balancers keep it: six an octave."""
 QUANTILE_SHARES = {"p50": 0.5, "p90": 0.1, "p99": 0.01}
 # The share of a distribution above these many standard deviations.
 _Z = {"p50": 0.0, "p90": 1.2815515655446004, "p99": 2.3263478740408408}
@@ -145,13 +145,16 @@ def survival(ms: float, tail: float = 1.0) -> float:
 
 @lru_cache
 def bounds() -> dict[str, tuple[float, float, float]]:
-    """By quantile the bound at or above it, and those 10 and 46 per cent above that."""
+    """By quantile the bound at or above it, and the first ones at least 10 and 46 per cent above that."""
     found = {}
     for quantile, z in _Z.items():
-        value = MEDIAN_MS * np.exp(z * SPREAD)
-        at = float(BOUND_STEP ** np.ceil(log(value) / log(BOUND_STEP)))
-        found[quantile] = (at, at * BOUND_STEP, at * BOUND_STEP**4)
+        at = _at_or_above(MEDIAN_MS * np.exp(z * SPREAD))
+        found[quantile] = (at, _at_or_above(1.1 * at), _at_or_above(1.46 * at))
     return found
+
+
+def _at_or_above(ms: float) -> float:
+    return next(bound for bound in BOUNDS if bound >= ms)
 
 
 @lru_cache
