@@ -34,6 +34,7 @@ FAULTS = (
     *(Fault(f"{name} errors", errors=errors) for name, errors in FOUND.items()),
     Fault("p50 +50 %", slower=1.5),
     Fault("p99 +50 %", tail=1.5),
+    Fault("5 % errors, at 100 % only", errors=0.05, from_split=1.0),
     Fault("one bad VM, 5 % errors", errors=0.05, hosts=1),
 )
 SERVERS = 200

@@ -50,6 +50,8 @@ class Fault:
     tail: float = 1.0
     hosts: int = CANDIDATE
     """How many of its VMs have it."""
+    from_split: float = 0.0
+    """The fraction of the traffic from which on it shows."""
 
 
 GOOD = Fault("good")
@@ -89,7 +91,7 @@ class Traffic:
         for start, end, factor in self.incidents:
             worse[(at >= start) & (at < end)] = factor
         p = BASE_ERRORS * (wave * worse)[:, None] * self.hosts[None, :]
-        if self.fault.errors is not None:
+        if self.fault.errors is not None and split >= self.fault.from_split:
             p = p + np.where(self.faulty, self.fault.errors - BASE_ERRORS, 0.0)[None, :]
         return requests, self.rng.binomial(requests, np.minimum(p, 1.0))
 
