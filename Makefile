@@ -14,7 +14,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
+.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule bench-judge clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -54,6 +54,9 @@ test-integration: venv-test  ## against a real HAProxy and real sockets
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
 
+bench-judge: .venv/bench.stamp  ## simulated rollouts: false alarms, time until a bad version is found; QUICK=1 for a tenth of them
+	$(BIN)/python -m bench.judge $(if $(QUICK),--quick)
+
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi
 	rm -rf build .venv .cache .ansible .hypothesis .*_cache
@@ -69,9 +72,13 @@ venv-test: .venv/test.stamp $(COLLECTION)  ## what the tests need, in .venv
 	$(BIN)/pip install --quiet --no-compile -r requirements.txt
 	touch $@
 
-.venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python
+.venv/test.stamp: tests/requirements.txt requirements.txt bench/requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --no-compile -r tests/requirements.txt
-	touch $@ .venv/run.stamp
+	touch $@ .venv/run.stamp .venv/bench.stamp
+
+.venv/bench.stamp: bench/requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --no-compile -r bench/requirements.txt
+	touch $@
 
 $(COLLECTION):
 	mkdir -p $(@D)
