@@ -167,14 +167,15 @@ class Chaos:
                 run.broken.append(f"a release of two failed without a word on the lock: {book.message}")
 
     def settle(self, without: Iterable[str], limit: float) -> list[Look]:
-        """Look until the traffic has been safe for a while, or ``limit`` seconds are over."""
+        """Look until the traffic has been safe for a while and the lock is dead, or ``limit`` seconds are over."""
         deadline = time.monotonic() + limit + QUIET
         looks: list[Look] = []
         safe_since: Optional[float] = None
         while True:
             looks.append(self.lab.look().without(without))
             now = time.monotonic()
-            safe_since = (safe_since or now) if unsafe(looks[-1]) is None else None
+            locked = any(seen.locked for seen in looks[-1].balancers.values() if seen)
+            safe_since = (safe_since or now) if unsafe(looks[-1]) is None and not locked else None
             if now > deadline or (safe_since is not None and now - safe_since >= QUIET):
                 return looks
             time.sleep(LOOK_EVERY)

@@ -23,6 +23,7 @@ FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
 INVENTORY = FOLDER / "inventory"
 SERVICE = "shop"
+SOCKET = "/run/haproxy/admin.sock"
 STATE = "/var/lib/sluice"
 PYTHON = "/usr/bin/python3"
 UP_WITHIN = 90.0
@@ -70,7 +71,7 @@ class Lab:
 
     def _look(self, host: str) -> Optional[Balancer]:
         try:
-            said = self.run(host, PYTHON, "-c", self.observe, SERVICE, "/run/haproxy/admin.sock")
+            said = self.run(host, PYTHON, "-c", self.observe, SOCKET, SERVICE)
             return Balancer.read(json.loads(said.splitlines()[-1]))
         except (RuntimeError, docker.errors.APIError, ValueError, OSError):
             return None

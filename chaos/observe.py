@@ -1,7 +1,10 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a balancer, with what the role installed there: how service ``sys.argv[1]`` stands, as one line of JSON."""
+"""Run on a balancer, with what the role installed there: how a service stands, as one line of JSON.
+
+Arguments: HAProxy's socket, the service, and the folders of :class:`ServicePaths` where they are others.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,18 @@ from sluice_bluegreen._haproxy._socket import RuntimeSocket
 from sluice_bluegreen._paths import ServicePaths
 
 
-def look(service: str, socket: str) -> dict[str, object]:
+def look(paths: ServicePaths, socket: str) -> dict[str, object]:
     """What is committed, what HAProxy works with (None where it does not answer), lock, lease, journal."""
-    paths = ServicePaths(service)
     text = _config.read_service_file(str(paths.config)) or ""
     content = _journal.read(paths.journal)
     try:
-        runtime = {name: state.weight for name, state in _stats.server_states(RuntimeSocket(socket), service).items()}
+        runtime = {
+            name: state.weight for name, state in _stats.server_states(RuntimeSocket(socket), paths.service).items()
+        }
     except SluiceError:
         runtime = None
     return {
-        "disk": _config.committed_weights(text, service) if text else {},
+        "disk": _config.committed_weights(text, paths.service) if text else {},
         "shares": _config.committed_shares(text) if text else {},
         "runtime": runtime,
         "lock": _lock.current(paths),
@@ -36,4 +40,4 @@ def look(service: str, socket: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(look(sys.argv[1], sys.argv[2])))
+    print(json.dumps(look(ServicePaths(*sys.argv[2:]), sys.argv[1])))

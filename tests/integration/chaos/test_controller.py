@@ -13,8 +13,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-
 from chaos.controller import Playbook
 from chaos.points import Moment
 
