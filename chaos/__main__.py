@@ -32,7 +32,8 @@ from demo.traffic import Load, Request
 BUILD = ROOT / "build" / "chaos"
 RESULT = ROOT / "build" / "chaos.json"
 RATE = 120.0
-VERSIONS = ("v1", "v2")
+# One more than there are colors, so that each release replaces a container.
+VERSIONS = ("v1", "v2", "v3")
 # A release that is not disturbed takes a quarter of that.
 LIMIT = 180.0
 LOOK_EVERY = 0.5
@@ -93,7 +94,7 @@ class Chaos:
         stable = next(seen for seen in look.balancers.values() if seen)
         assert stable.stable is not None
         candidate = "green" if stable.stable == "blue" else "blue"
-        run.version = next(version for version in VERSIONS if version != stable.version)
+        run.version = next(version for version in VERSIONS if version not in stable.held)
         if case.fresh:
             self.lab.forget_image(candidate, run.version)
         run.began = time.time()
@@ -258,7 +259,7 @@ def report(chaos: Chaos, requests: list[Request], seconds: float) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Break everything at every moment.")
-    parser.add_argument("--runs", type=int, help="only so many of all runs, spread over them")
+    parser.add_argument("--minutes", type=float, help="begin no run after so long; what is run is spread over all")
     parser.add_argument("--only", default="", help="only runs whose title contains this")
     options = parser.parse_args()
     began = time.time()
@@ -270,15 +271,16 @@ def main() -> int:
     try:
         tasks = chaos.count()
         cases = [case for case in enumerate_cases(tasks) if options.only in case.title]
-        chosen = cases if options.runs is None else spread(cases, options.runs)
-        say(f"{len(tasks)} tasks, {len(cases)} runs, {len(chosen)} of them now")
-        for number, case in enumerate(chosen, start=1):
+        say(f"{len(tasks)} tasks, {len(cases)} ways to disturb a release of them")
+        for number, case in enumerate(spread(cases), start=1):
             start = time.time()
+            if options.minutes is not None and start - began > options.minutes * 60:
+                break
             run = chaos.try_case(case)
             chaos.runs.append(run)
             problems = broken_promises(run, chaos.lease, [])
             verdict = "BROKEN" if problems else "kept"
-            say(f"{number}/{len(chosen)} {case.title}: {verdict} ({time.time() - start:.0f} s)")
+            say(f"{number}/{len(cases)} {case.title}: {verdict} ({time.time() - start:.0f} s)")
             for problem in problems:
                 say(f"    {problem}")
     finally:

@@ -21,7 +21,7 @@ class Balancer:
     """One balancer at one moment: weights by server on disk and at work (None: HAProxy did not answer).
 
     ``holder`` is the release whose lock is there, alive (``locked``) or run out; ``release`` the phase of the one that
-    the journal calls in progress; ``version`` what the stable color runs.
+    the journal calls in progress; ``version`` what the stable color runs, ``held`` what either does.
     """
 
     disk: Mapping[str, int]
@@ -34,12 +34,13 @@ class Balancer:
     stable: Optional[str]
     version: Optional[str]
     release: Optional[str]
+    held: frozenset[str] = frozenset()
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Balancer:
         """From what ``observe.py`` prints."""
         state = said["state"]
-        held = state["colors"].get(state["stable"]) if state["stable"] else None
+        serving = state["colors"].get(state["stable"]) if state["stable"] else None
         return cls(
             disk=said["disk"],
             shares=said["shares"],
@@ -49,8 +50,9 @@ class Balancer:
             leads=said["lease"] is not None,
             damage=said["damage"],
             stable=state["stable"],
-            version=held["version"] if held else None,
+            version=serving["version"] if serving else None,
             release=(state["release"] or {}).get("phase"),
+            held=frozenset(color["version"] for color in state["colors"].values() if color),
         )
 
 

@@ -106,6 +106,18 @@ STAGE_FAULTS = (
 TWO_AT_ONCE = Fault("two releases started together", "second_release")
 LATE_TWIN = Fault("late twin: a shift replayed after a rollback", "late_twin", ends=True)
 
+ALL = (
+    KILL_AT_BOUNDARY,
+    TERM_AT_BOUNDARY,
+    KILL_IN_MIDDLE,
+    TERM_IN_MIDDLE,
+    LOST_IN_MIDDLE,
+    *STAGE_FAULTS,
+    TWO_AT_ONCE,
+    LATE_TWIN,
+)
+"""In the order of the table."""
+
 
 def read_tasks(lines: Sequence[str]) -> list[Task]:
     """The tasks as announced, a line of JSON each; the last announcement is the end."""
@@ -170,22 +182,26 @@ def enumerate_cases(tasks: Sequence[Task]) -> list[Case]:
     return [*kills(tasks), *faults(tasks)]
 
 
-def spread(cases: Sequence[Case], number: int) -> list[Case]:
-    """``number`` cases, the same each time: one of each row, then more where a row is long, spread over it evenly."""
+def spread(cases: Sequence[Case]) -> list[Case]:
+    """The same cases in an order of which every beginning is a fair part: all rows, and each from end to end."""
     rows: dict[str, list[Case]] = {}
     for case in cases:
         rows.setdefault(case.fault.row, []).append(case)
-    wanted = dict.fromkeys(rows, 0)
-    for _ in range(min(number, len(cases))):
-        # Of the rows that have some left the one that is covered least.
-        open_rows = [row for row in rows if wanted[row] < len(rows[row])]
-        wanted[min(open_rows, key=lambda row: wanted[row] / len(rows[row]))] += 1
-    return [case for row, found in rows.items() for case in _evenly(found, wanted[row])]
+    waiting = {row: _evenly(found) for row, found in rows.items()}
+    chosen: list[Case] = []
+    while any(waiting.values()):
+        # The row that is covered least.
+        row = max((row for row in rows if waiting[row]), key=lambda row: len(waiting[row]) / len(rows[row]))
+        chosen.append(waiting[row].pop(0))
+    return chosen
 
 
-def _evenly(cases: Sequence[Case], number: int) -> list[Case]:
-    # The middle of each of `number` equal parts.
-    return [cases[(2 * part + 1) * len(cases) // (2 * number)] for part in range(number)]
+def _evenly(cases: Sequence[Case]) -> list[Case]:
+    """Van der Corput's order: the middle of the largest gap first."""
+    places = 1 << max(1, len(cases) - 1).bit_length()
+    order = sorted(range(places), key=lambda place: f"{place:0{places.bit_length()}b}"[::-1])
+    middle = [(place + places // 2) % places for place in order]
+    return [cases[place] for place in middle if place < len(cases)]
 
 
 def _turn(index: int) -> str:

@@ -9,22 +9,21 @@ from collections.abc import Sequence
 from typing import Any
 
 from chaos.judge import Run, broken_promises, lost, seconds_to_safe
+from chaos.points import ALL
 from demo.traffic import Request
 
 HEAD = ("fault", "runs", "kept", "worst requests lost", "worst time to safe, s")
 
 
 def rows(runs: Sequence[Run], requests: Sequence[Request], lease: float) -> list[dict[str, Any]]:
-    """By fault, in the order in which they were first run.
+    """By fault, in the order of ``points.ALL``.
 
     ``{"fault": str, "runs": int, "promises_kept": int, "worst_requests_lost": int, "worst_seconds_to_safe": float or
     None, "broken": [{"run": str, "problems": [str]}]}``; None: some run was never seen safe. ``promises_kept`` counts
     the runs that kept all.
     """
-    grouped: dict[str, list[Run]] = {}
-    for run in runs:
-        grouped.setdefault(run.case.fault.row, []).append(run)
-    return [_row(fault, found, requests, lease) for fault, found in grouped.items()]
+    grouped = [(fault.row, [run for run in runs if run.case.fault == fault]) for fault in ALL]
+    return [_row(fault, found, requests, lease) for fault, found in grouped if found]
 
 
 def _row(fault: str, runs: Sequence[Run], requests: Sequence[Request], lease: float) -> dict[str, Any]:

@@ -181,7 +181,7 @@ def test_what_a_balancer_says_is_read() -> None:
             "release": {"phase": "rolling"},
         },
     }
-    assert Balancer.read(said) == balancer(runtime=SPLIT, holder="r1", leads=True, release="rolling")
+    assert Balancer.read(said) == balancer(runtime=SPLIT, holder="r1", leads=True, release="rolling", held={"v1"})
 
 
 def test_a_balancer_that_was_never_released_to_is_read() -> None:
