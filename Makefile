@@ -58,7 +58,7 @@ test-unit: venv-test
 
 test-integration: venv-test  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest --numprocesses 2 tests/integration
 
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
