@@ -80,7 +80,7 @@ class Chaos:
 
     def count(self) -> list[Task]:
         """The tasks of a release that nothing disturbs, with the image to be brought; under load."""
-        self.lab.forget_image("green", VERSIONS[1])
+        self.lab.forget_images("green")
         return self.must(*self.release(VERSIONS[1])).tasks()
 
     @staticmethod
@@ -96,7 +96,7 @@ class Chaos:
         candidate = "green" if stable.stable == "blue" else "blue"
         run.version = next(version for version in VERSIONS if version not in stable.held)
         if case.fresh:
-            self.lab.forget_image(candidate, run.version)
+            self.lab.forget_images(candidate)
         run.began = time.time()
         host = self.lab.vms[candidate][0] if case.fault.action in ("vm_kill", "container_kill") else self.hit(run)
         try:

@@ -99,14 +99,10 @@ class Lab:
             return seen is not None and seen.runtime is not None
         return "true" in self.shell(host, "docker version >/dev/null 2>&1 && echo true || echo false")
 
-    def forget_image(self, color: str, version: str) -> None:
-        """Take a version's image, and what was made from it, away from the VMs of a color."""
+    def forget_images(self, color: str) -> None:
+        """Take every container and image away from the VMs of a color: they share their layers."""
         for host in self.vms[color]:
-            self.shell(
-                host,
-                f"docker ps -aq --filter ancestor={SERVICE}:{version} | xargs -r docker rm -f; "
-                f"docker image rm -f {SERVICE}:{version} 2>/dev/null || true",
-            )
+            self.shell(host, "docker ps -aq | xargs -r docker rm -f; docker image prune -af")
 
     # What can be done to a host, and how it is mended; each takes the host's name.
 

@@ -18,8 +18,7 @@ BEGUN = 0.15
 SHIFT = "Set the split"
 GATE = "Gate the stage"
 PASSED = "Note that the stage was passed"
-SEND_IMAGE = "Send the archive"
-LOAD_IMAGE = "Load the archive"
+IMAGE = "Bring the image"
 
 
 @dataclass(frozen=True)
@@ -65,7 +64,7 @@ class Fault:
 class Case:
     """One run: a release, ``fault`` at ``moment``, then the commands ``then`` (keys of ``COMMANDS``).
 
-    ``fresh``: the candidate's VMs do not have the image yet, so that it is sent and loaded.
+    ``fresh``: the candidate's VMs have no image yet, so that all of it is sent and loaded.
     """
 
     fault: Fault
@@ -134,7 +133,7 @@ def kills(tasks: Sequence[Task]) -> list[Case]:
     for fault in (KILL_IN_MIDDLE, TERM_IN_MIDDLE, LOST_IN_MIDDLE):
         series.append([(fault, _moment(task, task.seconds / 2), task) for task in tasks if task.seconds >= LONG])
     return [
-        Case(fault, moment, (_turn(index),), fresh=task.title in (SEND_IMAGE, LOAD_IMAGE))
+        Case(fault, moment, (_turn(index),), fresh=task.title == IMAGE)
         for points in series
         for index, (fault, moment, task) in enumerate(points)
     ]

@@ -16,7 +16,7 @@ from chaos.points import COMMANDS, LATE_TWIN, STAGE_FAULTS, Case, Task
 ROLE = "sluice.bluegreen.rollout : "
 TASKS = [
     Task(1, "Read", "Read the service's page", 0.5),
-    Task(2, "Deploy", "sluice.bluegreen.deploy : Load the archive", 6.0),
+    Task(2, "Deploy", "sluice.bluegreen.deploy : Bring the image", 6.0),
     Task(3, "Deploy", "sluice.bluegreen.deploy : Wait until the container answers healthily", 2.0),
     Task(4, "Roll out", f"{ROLE}Shift the traffic", 0.1),
     Task(5, "Roll out", "sluice.bluegreen.haproxy : Set the split", 0.4),
