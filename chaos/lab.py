@@ -97,7 +97,10 @@ class Lab:
         if host in self.balancers:
             seen = self._look(host)
             return seen is not None and seen.runtime is not None
-        return "true" in self.shell(host, "docker version >/dev/null 2>&1 && echo true || echo false")
+        try:
+            return bool(self.run(host, "docker", "version", "--format", "{{.Server.Version}}"))
+        except (RuntimeError, docker.errors.APIError):
+            return False
 
     def forget_images(self, color: str) -> None:
         """Take every container and image away from the VMs of a color: they share their layers."""
