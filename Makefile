@@ -54,7 +54,7 @@ lint-python: venv-test
 	$(BIN)/mypy plugins/ chaos/
 
 test-unit: venv-test
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest --numprocesses 2 tests/unit
 
 test-integration: venv-test  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
