@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SourceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Series, Threshold
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import (
-    at_path,
     bucket_totals,
     error_totals,
     json_value,
@@ -187,11 +186,6 @@ def test_any_other_json_is_a_source_that_is_down(get, words):
     with pytest.raises(SourceError) as error:
         json_value("http://api/v1?key=hush", "a", get=get)
     assert "hush" not in str(error.value), "keys in the query are not repeated"
-
-
-def test_a_path_that_is_none_is_told_where_it_breaks_off():
-    with pytest.raises(ValueError, match="breaks off at"):
-        at_path({}, "a..b")
 
 
 def own_check(script, **more):
