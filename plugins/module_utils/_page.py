@@ -107,6 +107,8 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         "tick": tick,
         "lease": _lease(top, tick),
         "deploy": _deploy(top, name, version),
+        "drain": _drain(top),
+        "capacity": _capacity(top),
         "labels": _labels(top),
     }
     top.done()
@@ -400,6 +402,23 @@ def _lease(top: Reader, tick: float) -> float:
             f"at least {3 * tick:g} s",
         )
     return lease
+
+
+def _drain(top: Reader) -> dict[str, float]:
+    drain = top.section("drain")
+    timeout = drain.duration("timeout", 30, high=86400)
+    drain.done()
+    return {"timeout": timeout}
+
+
+def _capacity(top: Reader) -> dict[str, Optional[float]]:
+    """``max_load`` is None where the page says ``capacity: false``."""
+    if top.take("capacity") is False:
+        return {"max_load": None}
+    capacity = top.section("capacity")
+    max_load = tidy(capacity.number("max_load", 1.5, low=0.01, high=1000))
+    capacity.done()
+    return {"max_load": max_load}
 
 
 def _deploy(top: Reader, name: str, version: Optional[str]) -> dict[str, Any]:

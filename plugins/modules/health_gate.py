@@ -48,6 +48,9 @@ options:
       color:
         description: Not used; accepted so that the servers of a service can be given as they are.
         type: str
+      capacity:
+        description: Not used; accepted so that the servers of a service can be given as they are.
+        type: float
   health:
     description: How to probe, with the keys of C(health) on the service's page.
     type: dict
@@ -308,6 +311,7 @@ ENDPOINT = {
     "port": {"type": "int"},
     "container": {"type": "str"},
     "color": {"type": "str"},
+    "capacity": {"type": "float"},
 }
 HAPROXY = {
     "service": {"type": "str", "required": True},

@@ -76,9 +76,9 @@ def test_a_page_is_completed_with_every_default() -> None:
         "loadbalancers": "loadbalancers",
         "hosts": {"blue": "shop_blue", "green": "shop_green"},
         "servers": [
-            {"name": "blue1", "color": "blue", "address": "blue1", "port": 8080},
-            {"name": "blue2", "color": "blue", "address": "blue2", "port": 8080},
-            {"name": "green1", "color": "green", "address": "green1", "port": 8080},
+            {"name": "blue1", "color": "blue", "address": "blue1", "capacity": 1, "port": 8080},
+            {"name": "blue2", "color": "blue", "address": "blue2", "capacity": 1, "port": 8080},
+            {"name": "green1", "color": "green", "address": "green1", "capacity": 1, "port": 8080},
         ],
         "container": {"port": 8080, "publish": 8080, "env": {"LOG_LEVEL": "info"}},
         "health": {
@@ -124,6 +124,8 @@ def test_a_page_is_completed_with_every_default() -> None:
         "tick": 5,
         "lease": 30,
         "deploy": {"source": "registry", "archive": ""},
+        "drain": {"timeout": 30},
+        "capacity": {"max_load": 1.5},
         "labels": {},
     }
 
