@@ -167,10 +167,12 @@ class ActionModule(ActionBase):
         gates: dict[str, Any] = args["gates"]
         if args["source"] == "tape" or not _secrets.is_sealed(gates):
             return gates
-        service = args["service"]
-        raw = (task_vars.get(_service.VARIABLE) or {}).get(service) or {}
-        page = self._templar.template(raw.get("gates"))
-        return _secrets.unseal(gates, page, service)
+        found: Any = task_vars.get(_service.VARIABLE)
+        for key in (args["service"], "gates"):
+            # Each of them may be a template; the other services' secrets are none of this one's business.
+            found = found if isinstance(found, Mapping) else self._templar.template(found)
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return _secrets.unseal(gates, self._templar.template(found), args["service"])
 
     def _gate(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         names = Names(args["candidate"], COLORS[1 - COLORS.index(args["candidate"])])

@@ -106,7 +106,10 @@ service:
         - {split: 5.0, dwell: 60, timeout: 900, on_timeout: pause}
         - {split: 100.0, dwell: 60, timeout: 900, on_timeout: pause}
     gates:
-      description: C(thresholds), and C(errors) unless it is switched off.
+      description:
+        - C(thresholds), C(errors) unless it is switched off, C(latency) and C(baseline) where the page has them.
+        - In the place of each C(token), each of the C(headers) and each value of C(env) stands a seal.
+          M(sluice.bluegreen.metrics_gate) takes the secrets themselves from the variable C(bluegreen_services).
       type: dict
     tick: {description: Seconds between two looks of a gate., type: float}
     lease: {description: Seconds of a lease., type: float}

@@ -52,6 +52,23 @@ def test_a_candidate_that_fails_is_rolled_back_and_the_task_fails_with_the_sente
     assert result["elapsed"] <= 30
 
 
+def test_a_slow_candidate_is_rolled_back_and_its_tape_knows_how_quick_the_stable_color_was(site, play, tmp_path):
+    paths = ServicePaths("shop", state_dir=str(tmp_path / "state"), run_dir=str(tmp_path / "run"))
+    _lock.acquire(paths, "r1", "test", 600)
+    mine = {"release_id": "r1", "state_dir": paths.state_dir, "run_dir": paths.run_dir}
+    site.apps["blue1"].delay = 0.008
+    site.apps["green1"].delay = site.apps["green2"].delay = 0.04
+    site.load(clients=8)
+    gates = {"errors": {"margin": "3pp"}, "latency": {"max_slowdown": "10%"}}
+    run = play(site.gate(gates=gates, timeout=90, **mine), site.hosts())
+    result = run.result()
+    assert (result["verdict"], result["cause"]) == ("rollback", "latency"), run.output
+    assert result["msg"].startswith("green is slower than blue: ")
+    (tape,) = paths.tapes.glob("*.jsonl")
+    last = json.loads(tape.read_text().splitlines()[-1])
+    assert last["reference"]["beta"]["p50"] == result["evidence"]["latency"]["p50"]["beta"]
+
+
 def test_a_machine_that_fails_alone_is_named_and_holds_the_gate(site, play):
     site.apps["green2"].fail_every = 4
     site.load()

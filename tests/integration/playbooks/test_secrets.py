@@ -97,7 +97,12 @@ def site(gates: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_no_secret_is_told_at_any_verbosity_although_each_is_sent(tmp_path: Path, echo: Echo) -> None:
-    played = run(tmp_path, plays(), site(page_gates(echo.url, tmp_path / "kept")), {}, "-vvv")
+    given = site(page_gates(echo.url, tmp_path / "kept"))
+    # As people write it: the page refers to a variable that comes from a vault.
+    variables = given["all"]["vars"]
+    variables["vault_token"] = "hush-token"
+    variables["bluegreen_services"]["shop"]["gates"]["thresholds"][0]["token"] = "{{ vault_token }}"
+    played = run(tmp_path, plays(), given, {}, "-vvv")
     (judged,) = played.of("Judge")
     assert judged.result["held_for"] == "source_down" or judged.result["cause"] == "threshold", played.output
     assert "Bearer hush-token hush-header" in echo.sent
