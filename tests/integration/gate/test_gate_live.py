@@ -14,20 +14,14 @@ from gate_lab import wait_until
 
 
 def test_a_good_candidate_is_promoted_and_its_ticks_are_seen_as_they_happen(site, play):
+    run = play(site.gate(timeout=90), site.hosts())
+    run.wait_for(" s: hold too_few_requests")
+    assert run.process.poll() is None, "the gate still ticks, and its first line is here already"
     site.load()
-    run = play(site.gate(), site.hosts())
     result = run.result()
     assert (result["verdict"], result["cause"], result["outcome"]) == ("promote", "passed", "promote"), run.output
     assert not result["failed"]
     assert result["elapsed"] >= 4
-    came = {
-        int(found.group(1)): at
-        for at, line in run.lines
-        if (found := re.match(r"shop stage 1 \(50 %\) (\d+) s: (hold|promote) ", line))
-    }
-    first, last = min(came), max(came)
-    assert last > first + 1, run.output
-    assert came[last] - came[first] > last - first - 1, "the lines came all at once"
 
 
 def test_every_request_through_either_balancer_is_counted_once(site, play):
