@@ -93,6 +93,7 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, program: str) -> Path:
     ]
     version = subprocess.run([program, "-vv"], capture_output=True, text=True, check=True).stdout
     variables = {"services": services, "shares": SHARES, "mains": MAINS, "haproxy_socket": str(folder / "admin.sock")}
+    variables |= {"haproxy_maps_dir": str(ROLE / "files")}
     variables |= {"__haproxy_build": {"rc": 0, "stdout": version}, "haproxy_stats_bind": f"127.0.0.1:{free_port()}"}
     (folder / "variables.json").write_text(json.dumps(variables))
     (folder / "play.yml").write_text(PLAY.format(role=ROLE, folder=folder))
