@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
 .PHONY: chaos chaos-full chaos-down
-.PHONY: bench-judge bench-tick
+.PHONY: bench bench-judge bench-tick test-haproxy-versions
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -64,6 +64,14 @@ test-integration: venv-test  ## against a real HAProxy and real sockets
 
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
+
+# The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0.
+test-haproxy-versions: venv-test  ## the scenarios on hosts with Debian 11 and 13; SCENARIO=name for one
+	for release in bullseye trixie; do LAB_RELEASE=$$release $(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO)) || exit 1; done
+
+bench: venv  ## how long a shift takes, what the histogram costs, requests lost; into build/bench.json
+	$(BIN)/ansible-playbook bench/programs.yml
+	$(BIN)/python -m bench.traffic
 
 bench-judge: .venv/bench.stamp  ## simulated rollouts, good and bad, by this judge and by the rules of others; QUICK=1 for a tenth
 	$(BIN)/python -m bench.judge $(if $(QUICK),--quick)

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._page import BALANCE
-from .._service import ROUNDROBIN_MOST
 from ._config import COLORS
+from ._weights import ROUNDROBIN_MOST
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 # What these let through is a single word to HAProxy: no space, quote, escape or comment.

@@ -32,7 +32,7 @@ from ._stats import (
     states_command,
     stats_command,
 )
-from ._weights import full_weights, shares_of, split_weights
+from ._weights import full_weights, largest_weight, shares_of, split_weights
 
 _NOTHING = dict.fromkeys(COLORS, 0.0)
 _SINCE = {SHIFT: "the last shift", LOOK: "the first look"}
@@ -202,13 +202,12 @@ def _header_differences(disk: Disk) -> list[str]:
 
 
 def _capacity_differences(disk: Disk, declared: Mapping[str, float]) -> list[str]:
-    other = [
-        name
-        for names in disk.colors.values()
-        if set(names) <= set(declared)
-        for name, weight in full_weights(names, declared).items()
-        if full_weights(names, disk.capacities)[name] != weight
-    ]
+    largest = largest_weight(len(disk.weights))
+    other = []
+    for names in disk.colors.values():
+        if set(names) <= set(declared):
+            here, there = (full_weights(names, of, largest) for of in (declared, disk.capacities))
+            other += [name for name in names if here[name] != there[name]]
     if not other:
         return []
     return [f"The inventory gives servers other capacities than the disk: {_listed(other)}."]

@@ -14,6 +14,13 @@ from .._errors import InputError
 MAX_WEIGHT = 256
 """HAProxy's largest weight of a server."""
 
+ROUNDROBIN_MOST = 4095
+"""More servers than these are no backend of ``balance roundrobin``."""
+
+MOST_OF_MANY = 16
+"""The largest weight where there are more servers. What balances them then, such as ``random(1)``, keeps a tree with 16
+places for each unit of weight: 10,000 servers of 256 each would make 41 million of them, and gigabytes."""
+
 NO_CAPACITIES: Mapping[str, float] = {}
 """Every server carries as much as any other."""
 
@@ -39,7 +46,8 @@ def split_weights(
     """
     first, second = _two_colors(servers)
     wanted = _checked_shares(shares, servers)
-    full = {color: full_weights(names, capacities) for color, names in servers.items()}
+    largest = largest_weight(sum(map(len, servers.values())))
+    full = {color: full_weights(names, capacities, largest) for color, names in servers.items()}
     if wanted[first] == wanted[second] == 0:
         totals = (0, 0)
     else:
@@ -47,14 +55,19 @@ def split_weights(
     return {**_spread(totals[0], full[first]), **_spread(totals[1], full[second])}
 
 
-def full_weights(names: Sequence[str], capacities: Mapping[str, float] = NO_CAPACITIES) -> dict[str, int]:
-    """The weights (1 to 256) of one color's servers where it has all the traffic: 256 for the largest capacity."""
+def largest_weight(servers: int) -> int:
+    """The largest weight among so many servers of a backend."""
+    return MAX_WEIGHT if servers <= ROUNDROBIN_MOST else MOST_OF_MANY
+
+
+def full_weights(names: Sequence[str], capacities: Mapping[str, float], largest_weight: int) -> dict[str, int]:
+    """The weights of one color's servers where it has all the traffic: the largest one for the largest capacity."""
     for name in names:
         capacity = capacities.get(name, 1)
         if not math.isfinite(capacity) or capacity <= 0:
             raise InputError(f"The capacity of {name} is {capacity:g}, not a number above 0.", server=name)
     largest = max((capacities.get(name, 1) for name in names), default=1)
-    return {name: max(1, round(MAX_WEIGHT * capacities.get(name, 1) / largest)) for name in names}
+    return {name: max(1, round(largest_weight * capacities.get(name, 1) / largest)) for name in names}
 
 
 def shares_of(weights: Mapping[str, int], servers: Mapping[str, Sequence[str]]) -> dict[str, float]:
