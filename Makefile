@@ -14,7 +14,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule bench-judge bench-tick clean
+.PHONY: help venv venv-test lab lab-down demo chaos chaos-full chaos-down test test-quick lint-ansible lint-python test-unit test-integration test-molecule bench-judge bench-tick clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +29,15 @@ lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
 lab-down: venv  ## remove the lab; images and engine stay
 	$(PLAYBOOK) molecule/shared/destroy.yml
 
+chaos: venv  ## a release on a lab of its own, killed and disturbed in ten minutes' worth of ways
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),8)
+
+chaos-full: venv  ## the same at every task boundary, with every fault at every moment; hours
+	$(BIN)/python -m chaos
+
+chaos-down: venv  ## remove the lab of chaos
+	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml
+
 test: test-quick test-integration test-molecule  ## everything, on the lab's hosts too
 
 # Side by side, because ansible-lint alone would fill the time of one core.
@@ -42,7 +51,7 @@ lint-ansible: venv-test
 lint-python: venv-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy plugins/
+	$(BIN)/mypy plugins/ chaos/
 
 test-unit: venv-test
 	$(BIN)/pytest tests/unit

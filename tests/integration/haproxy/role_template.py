@@ -35,7 +35,8 @@ def render(service: Mapping[str, Any], shares: Mapping[str, float], version: str
     """The file of ``service``; ``variables`` replace the role's defaults."""
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)
     of_ansible = {name: known for name, known in FilterModule().filters().items() if name not in environment.filters}
-    environment.filters.update(of_ansible | split_weights.FilterModule().filters())
+    own = {f"sluice.bluegreen.{name}": known for name, known in split_weights.FilterModule().filters().items()}
+    environment.filters.update(of_ansible | own)
     environment.tests.update(TestModule().tests())
     given = {
         **yaml.safe_load((ROLE / "defaults" / "main.yml").read_text()),
