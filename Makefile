@@ -14,7 +14,9 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv venv-test lab lab-down demo chaos chaos-full chaos-down test test-quick lint-ansible lint-python test-unit test-integration test-molecule bench-judge bench-tick clean
+.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
+.PHONY: chaos chaos-full chaos-down
+.PHONY: bench-judge bench-tick
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -54,7 +56,7 @@ lint-python: venv-test
 	$(BIN)/mypy plugins/ chaos/
 
 test-unit: venv-test
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest --numprocesses 2 tests/unit
 
 test-integration: venv-test  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml

@@ -13,9 +13,10 @@ from typing import Any, Optional
 
 from ._errors import InputError
 from ._json_path import parse
+from ._page_gates import gates
 from ._plan import Stage, stages
 from ._schema import Problem, Reader, is_list, kind, plain, whole
-from ._units import percent, shown, tidy
+from ._units import shown, tidy
 
 Service = dict[str, Any]
 
@@ -65,7 +66,6 @@ _NO_HTTP: dict[str, Any] = {
 }
 # Keys that a person may well try, and what to say of them.
 SPECIAL: dict[str, str] = {
-    "gates.latency": NOT_SUPPORTED,
     **{f"container.{key}": NOT_SUPPORTED for key in _NOT_YET.split()},
     "container.image": "is not for here; write 'image' on the page itself",
     "container.labels": "is not for here; write 'labels' on the page itself",
@@ -103,7 +103,7 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         "listen": _listen(top),
         **_balance(top),
         "stages": _stages(top, strategy),
-        "gates": _gates(top),
+        "gates": gates(top),
         "tick": tick,
         "lease": _lease(top, tick),
         "deploy": _deploy(top, name, version),
@@ -321,76 +321,6 @@ def _labels(top: Reader) -> dict[str, str]:
         if label.startswith(_OWN_LABELS):
             top.note(f"labels.{label}", f"labels that begin with {_OWN_LABELS} are the collection's own; rename it")
     return labels
-
-
-def _gates(top: Reader) -> dict[str, Any]:
-    """``errors`` is there unless it was switched off: a page that says nothing of gates is still gated."""
-    gates = top.section("gates")
-    found: dict[str, Any] = {}
-    # Written `errors: false`, or an empty `errors:`, which like a page without it means the defaults.
-    if gates.take("errors") is not False:
-        errors = gates.section("errors")
-        found["errors"] = {
-            "max_ratio": tidy(errors.number("max_ratio", 1.5, low=1, high=1000)),
-            "promote_ratio": tidy(errors.number("promote_ratio", 2, low=1, high=1000)),
-            "margin": tidy(errors.points("margin", 0.2, low=0.001, high=99)),
-            "alpha": tidy(errors.number("alpha", 0.01, low=1e-9, high=0.5)),
-            "beta": tidy(errors.number("beta", 0.05, low=1e-9, high=0.5)),
-            "cap": tidy(errors.number("cap", 4, low=1.01, high=1e6)),
-            "min_errors": errors.integer("min_errors", 5, low=1, high=10**9),
-            "min_excess": tidy(errors.points("min_excess", 0.05, low=0, high=99)),
-            "warmup": errors.duration("warmup", 30, high=3600),
-        }
-        if errors.take("max_error_ratio") is not None:
-            found["errors"]["max_error_ratio"] = _rate(errors, "max_error_ratio")
-        errors.done()
-    found["thresholds"] = [_threshold(threshold) for threshold in gates.sections("thresholds")]
-    names = [threshold["name"] for threshold in found["thresholds"]]
-    for twice in sorted({name for name in names if name and names.count(name) > 1}):
-        gates.note("thresholds", f"two are called {shown(twice)}; give each a name of its own")
-    gates.done()
-    return found
-
-
-def _rate(errors: Reader, key: str) -> float:
-    """A fraction below 1, from a fraction or from text with a per cent sign."""
-    value = errors.take(key)
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            value = percent(value) / 100
-        except InputError as error:
-            errors.note(key, str(error))
-            return 0.0
-    number = Reader({key: value}, errors.path, errors.problems).number(key)
-    if not 0 <= number < 1:
-        errors.note(key, f"{shown(value)} is out of range; write a share of requests such as 1% or 0.01")
-    return tidy(number)
-
-
-def _threshold(threshold: Reader) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "name": threshold.text("name", wanted="give it a name, it is what a person will read"),
-        "source": threshold.choice("source", ("prometheus",), "prometheus"),
-        "url": threshold.text("url", pattern=r"https?://[^/\s]\S*", wanted="write one such as http://prometheus:9090"),
-        "query": threshold.text("query", pattern=r"(?s:.*\S.*)", wanted="write a query that gives one number"),
-        "failures": threshold.integer("failures", 2, low=1, high=1000),
-        "timeout": threshold.duration("timeout", 5, low=0.1, high=300),
-    }
-    limits = [key for key in ("max", "min") if threshold.take(key) is not None]
-    if len(limits) == 1:
-        found[limits[0]] = tidy(threshold.number(limits[0]))
-    elif threshold.given:
-        threshold.note("", f"give either 'max' or 'min', not {'both' if limits else 'neither'}")
-    if threshold.take("headers") is not None:
-        found["headers"] = threshold.texts("headers", pattern=_TOKEN, wanted="a header has no such name", secret=True)
-    if threshold.take("token") is not None:
-        token = threshold.take("token")
-        if isinstance(token, str) and token.strip():
-            found["token"] = plain(token)
-        else:
-            threshold.note("token", "is not a text; write the bearer token, best from a vault")
-    threshold.done()
-    return found
 
 
 def _lease(top: Reader, tick: float) -> float:
