@@ -49,12 +49,12 @@ while [ "${1#--}" != "$1" ]; do
     esac
     shift
 done
-setsid /bin/sh -c 'after="$1" setting="$2"; shift 2; sleep "${after%s}"; exec env "$setting" "$@"' sh \\
-    "$after" "$setting" "$@" > /run/units/"$unit".log 2>&1 < /dev/null &
+setsid /bin/sh -c 'after="$1" setting="$2"; shift 2; sleep "${after%s}"; rm -f "$0"; exec env "$setting" "$@"' \\
+    /run/units/"$unit".timer "$after" "$setting" "$@" > /run/units/"$unit".log 2>&1 < /dev/null &
 echo $! > /run/units/"$unit".timer
 """
 SYSTEMCTL = """#!/bin/sh
-pid=$(cat /run/units/"$2" 2> /dev/null) && rm -f /run/units/"$2" && kill -- "-$pid"
+pid=$(cat /run/units/"$2" 2> /dev/null) && rm -f /run/units/"$2" && grep -q "$2" /proc/"$pid"/cmdline && kill -- "-$pid"
 """
 
 
@@ -142,4 +142,6 @@ class Balancer:
         self.haproxy.stop()
         for unit in (self.folder / "run/units").glob("*.timer"):
             with contextlib.suppress(OSError, ValueError):
-                os.killpg(int(unit.read_text()), signal.SIGKILL)
+                number = int(unit.read_text())
+                if unit.name in Path(f"/proc/{number}/cmdline").read_text():
+                    os.killpg(number, signal.SIGKILL)
