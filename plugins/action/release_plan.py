@@ -58,6 +58,7 @@ class ActionModule(ActionBase):
                 "force": {"type": "bool", "default": False},
                 "resume": {"type": "bool", "default": False},
                 "reversible": {"type": "bool", "default": True},
+                "max_load": {"type": "float"},
             }
         )
         try:
@@ -74,9 +75,11 @@ class ActionModule(ActionBase):
     def _plan(fleet: _fleet.Fleet, args: dict[str, Any]) -> dict[str, Any]:
         operation = args["operation"]
         servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
+        load = args["max_load"]
         if operation in ("rollback", "abort"):
-            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"], abort=operation == "abort")
+            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"], load, operation == "abort")
         fleet.require_servers(servers)
         if operation == "deploy":
-            return _fleet.deploy_plan(fleet, args["version"], resume=args["resume"], reversible=args["reversible"])
-        return _fleet.rollout_plan(fleet, args["version"], promote=operation == "promote", resume=args["resume"])
+            resume, reversible = args["resume"], args["reversible"]
+            return _fleet.deploy_plan(fleet, args["version"], load, resume=resume, reversible=reversible)
+        return _fleet.rollout_plan(fleet, args["version"], operation == "promote", load, resume=args["resume"])

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ._capacity import overload
 from ._errors import StateError
 from ._state import COLORS, State, candidate_color, other
 
@@ -147,6 +148,20 @@ class Fleet:
                     "inventory with sluice.bluegreen.site. Nothing was changed"
                 )
 
+    def require_capacity(self, color: str, max_load: Optional[float], *, way: str, all_up: bool = False) -> None:
+        """No balancer sees too few servers of ``color`` up to carry all of the traffic (see ``_capacity.overload``).
+
+        ``way`` is the way out. ``all_up`` takes those of ``color`` for up, before it has got its new version.
+        """
+        for host in sorted(self.splits):
+            servers = {
+                name: {**server, "up": server["up"] or (all_up and server.get("color") == color)}
+                for name, server in self.splits[host]["servers"].items()
+            }
+            problem = overload(servers, color, other(color), 100, max_load)
+            if problem:
+                raise StateError(f"service {self.service}: seen from {host}, {problem}; {way}. Nothing was changed")
+
     def require_unlocked(self, *, but: Optional[str] = None) -> None:
         held = self.live_lock(but=but)
         if held:
@@ -174,11 +189,19 @@ def _describe(release: Mapping[str, Any]) -> str:
     return f"release {release['release_id']} (version {release['version']} on {release['color']}, {release['phase']})"
 
 
-def deploy_plan(fleet: Fleet, version: Optional[str], *, resume: bool = False, reversible: bool = True) -> Plan:
+def deploy_plan(
+    fleet: Fleet,
+    version: Optional[str],
+    max_load: Optional[float] = None,
+    *,
+    resume: bool = False,
+    reversible: bool = True,
+) -> Plan:
     """Where a new version goes: ``{candidate, stable, previous, first}``; ``previous`` is the version found there.
 
     ``settle`` says that all traffic goes to stable first, because an operation before was cut off. With ``resume`` the
-    plan of a release that died in its rollout has ``resume`` True, and nothing is to be deployed.
+    plan of a release that died in its rollout has ``resume`` True, and nothing is to be deployed. ``max_load`` is how
+    much more the candidate's servers may get than those of stable, if they are all up.
     """
     fleet.require_unlocked()
     fleet.require_one_story()
@@ -207,6 +230,8 @@ def deploy_plan(fleet: Fleet, version: Optional[str], *, resume: bool = False, r
     if not fleet.died:
         fleet.require_idle(candidate)
     stable = state["stable"]
+    if stable:
+        fleet.require_capacity(candidate, max_load, way="add VMs to its group, or raise that limit", all_up=True)
     held = state["colors"][candidate]
     return {
         "candidate": candidate,
@@ -235,12 +260,14 @@ def _refuse_to_leave(fleet: Fleet, way: str, allowed: bool) -> None:
         )
 
 
-def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool, resume: bool = False) -> Plan:
+def rollout_plan(
+    fleet: Fleet, version: Optional[str], promote: bool, max_load: Optional[float] = None, resume: bool = False
+) -> Plan:
     """The release to roll out: ``{release_id, version, candidate, stable, previous, first, start_share}``.
 
     ``promote`` goes on from a pause, and as ``resume`` does from the last stage that a dead release passed, both with a
     release id of their own (``resumes`` is the one before). ``start_share`` is the share in per cent up to which
-    the stages have been passed.
+    the stages have been passed. ``max_load`` is as for :func:`deploy_plan`.
     """
     state = fleet.state
     release = state["release"]
@@ -286,6 +313,8 @@ def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool, resume: bo
     stable = state["stable"]
     if release["phase"] == "deployed":
         fleet.require_idle(candidate)
+    if stable:
+        fleet.require_capacity(candidate, max_load, way="see to its containers, or raise that limit")
     held = state["colors"][candidate]
     passed = float(release["split"]) if dead else 0.0
     return {
@@ -303,13 +332,19 @@ def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool, resume: bo
 
 
 def rollback_plan(
-    fleet: Fleet, servers: Mapping[str, Sequence[str]], takeover: bool, force: bool, abort: bool = False
+    fleet: Fleet,
+    servers: Mapping[str, Sequence[str]],
+    takeover: bool,
+    force: bool,
+    max_load: Optional[float] = None,
+    abort: bool = False,
 ) -> Plan:
     """Where traffic goes back to: ``{to, from, to_version, from_version, kind, gives_up, previous}``.
 
     ``kind`` is ``release`` (the release in progress, ``gives_up``, is given up), ``promoted`` (back to the color
     before; never with ``abort``) or ``unsettled`` (with ``abort``: balancers do not do what the journal says). A dead
-    release is taken over without asking. ``servers`` are the names of the servers by color.
+    release is taken over without asking. ``servers`` are the names of the servers by color. ``max_load`` is as for
+    :func:`deploy_plan`, where a promotion is taken back; a release is given up whatever is up.
     """
     if not takeover:
         fleet.require_unlocked()
@@ -378,6 +413,9 @@ def rollback_plan(
                 f"service {fleet.service}: {host} calls no server of {back} up ({', '.join(servers[back])}), so going "
                 f"back to {entry['version']} would answer nobody; see to its containers, or go there with -e force=true"
             )
+    if not force:
+        way = "see to its containers, or go there all the same with -e force=true"
+        fleet.require_capacity(back, max_load, way=way)
     return {
         "kind": "promoted",
         "gives_up": None,

@@ -68,6 +68,12 @@ options:
     description: Whether the version before can still serve after this one did; for V(deploy).
     type: bool
     default: true
+  max_load:
+    description:
+      - How many times what a server of the other color gets at 100 %, by its capacity, a server of the color that the
+        traffic is meant for may get. Where those that are up would get more, the operation is refused.
+      - For V(deploy) all servers of the candidate are taken for up. Without it there is no limit.
+    type: float
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """

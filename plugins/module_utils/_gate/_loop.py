@@ -25,8 +25,10 @@ from ._verdict import at_timeout
 OUTCOMES = {"promote": "promote", "rollback": "rollback", "hold": "pause"}
 # Connections, and finding the Python to use, make the first look slower than the others.
 _FIRST_WAIT = 20.0
-_SHORTEST_WAIT = 3.0
+_SHORTEST_WAIT = 5.0
 _LONGEST_WAIT = 10.0
+# Between verdict and shift nobody waits long for a balancer that hangs.
+_LAST_WAIT = 3.0
 
 
 class AnyJudge(Protocol):
@@ -104,7 +106,7 @@ class GateLoop:
     def look(self) -> dict[str, Any]:
         """Look once and claim nothing: what check mode does. ``verdict`` and ``outcome`` are None."""
         self._begin()
-        observation = self._observe(None, self._first_wait())
+        observation = self._observe(None, self._wait(_FIRST_WAIT, _FIRST_WAIT))
         line = self._line(0.0, observation)
         settings, names = self._judge.settings, self._judge.names
         message = (
@@ -127,7 +129,7 @@ class GateLoop:
         while ended is None:
             self._sleep(max(0.0, self._began + number * settings.tick - self._clock()))
             at = self._elapsed()
-            observation = self._observe(line, min(max(settings.tick, _SHORTEST_WAIT), _LONGEST_WAIT))
+            observation = self._observe(line, self._wait(_SHORTEST_WAIT, _LONGEST_WAIT))
             fenced = _fenced(observation)
             if fenced:
                 return self._superseded(at, fenced)
@@ -144,20 +146,22 @@ class GateLoop:
             self._back()
         if line is not None:
             # This renews the lease once more, so that it outlasts what the caller does next.
-            self._record(line, _SHORTEST_WAIT)
+            self._record(line, self._wait(_LAST_WAIT, _LAST_WAIT))
         return self._finished(ended)
 
     def _begin(self) -> None:
         self._began = self._clock()
         self._seen = dict.fromkeys(self._watch.balancers, self._began)
 
-    def _first_wait(self) -> float:
-        longest = max(self._judge.settings.tick, self._watch.lease / 2.0) if self._watch.lease else _FIRST_WAIT
-        return min(_FIRST_WAIT, longest)
+    def _wait(self, shortest: float, longest: float) -> float:
+        """Seconds to wait for the balancers: a tick, within limits, and never so long that the others' leases end."""
+        tick = self._judge.settings.tick
+        wait = min(max(tick, shortest), longest)
+        return min(wait, max(tick, self._watch.lease / 2.0)) if self._watch.lease else wait
 
     def _start(self) -> tuple[Optional[dict[str, Any]], Optional[Line]]:
         """The first look sets where counting begins; it ends a gate only when something is plainly wrong."""
-        observation = self._observe(None, self._first_wait())
+        observation = self._observe(None, self._wait(_FIRST_WAIT, _FIRST_WAIT))
         fenced = _fenced(observation)
         if fenced:
             return self._superseded(0.0, fenced), None

@@ -19,7 +19,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 _BIND = re.compile(r"[A-Za-z0-9_.:*@,/\[\]-]+")
 _PATH = re.compile(r"/[A-Za-z0-9._~!&()*+,;=:@%/?-]*")
 _HASH = re.compile(r"(?:source|uri|url_param|hdr|rdp-cookie|hash)\b[^\"'\\#\n\r]*")
-_SUFFIXES = (*COLORS, "in")
+_SUFFIXES = (*COLORS, "in", "latency")
 
 
 def balance_problem(balance: str, hash_type: str | None, servers: int) -> str | None:

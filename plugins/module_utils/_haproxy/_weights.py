@@ -14,30 +14,47 @@ from .._errors import InputError
 MAX_WEIGHT = 256
 """HAProxy's largest weight of a server."""
 
+NO_CAPACITIES: Mapping[str, float] = {}
+"""Every server carries as much as any other."""
+
 _TOLERANCE = Fraction(1, 1_000_000)
 
 
-def split_weights(servers: Mapping[str, Sequence[str]], shares: Mapping[str, float]) -> dict[str, int]:
+def split_weights(
+    servers: Mapping[str, Sequence[str]], shares: Mapping[str, float], capacities: Mapping[str, float] = NO_CAPACITIES
+) -> dict[str, int]:
     """One weight (0 to 256) a server, so that the colors' totals come as close to ``shares`` as integers can.
 
     ``servers``: color to the names of its servers, of two colors. ``shares``: color to per cent, together 100, or all 0
-    for a service without a release (then every weight is 0).
+    for a service without a release (then every weight is 0). ``capacities``: server to how much it carries beside the
+    others of its color, 1 where not given.
 
-    Of all pairs of totals that the colors can have (0 to 256 n with n servers) those with the least distance to the
-    wanted share are taken; among these the ones with the same weight on every server of a color are preferred, then the
-    larger. Weights within a color differ by 1 at most. A share above 0 never gets a total of 0, and a share below 100
-    never all of it.
+    Of all pairs of totals that the colors can have (0 to the sum of their full weights) those with the least distance
+    to the wanted share are taken; among these the ones that give every server of a color its exact part are preferred,
+    then the larger. A server's weight is less than 1 away from its part of the color's total, by its full weight. A
+    share above 0 never gets a total of 0, and a share below 100 never all of it.
 
-    Raises ``InputError`` where a color without servers is to have a share, a name comes twice, or the shares are not
-    percentages that add up to 100.
+    Raises ``InputError`` where a color without servers is to have a share, a name comes twice, the shares are not
+    percentages that add up to 100, or a capacity is not above 0.
     """
     first, second = _two_colors(servers)
     wanted = _checked_shares(shares, servers)
+    full = {color: full_weights(names, capacities) for color, names in servers.items()}
     if wanted[first] == wanted[second] == 0:
         totals = (0, 0)
     else:
-        totals = _totals((len(servers[first]), len(servers[second])), wanted[first])
-    return {**_spread(totals[0], servers[first]), **_spread(totals[1], servers[second])}
+        totals = _totals((_Color(full[first]), _Color(full[second])), wanted[first])
+    return {**_spread(totals[0], full[first]), **_spread(totals[1], full[second])}
+
+
+def full_weights(names: Sequence[str], capacities: Mapping[str, float] = NO_CAPACITIES) -> dict[str, int]:
+    """The weights (1 to 256) of one color's servers where it has all the traffic: 256 for the largest capacity."""
+    for name in names:
+        capacity = capacities.get(name, 1)
+        if not math.isfinite(capacity) or capacity <= 0:
+            raise InputError(f"The capacity of {name} is {capacity:g}, not a number above 0.", server=name)
+    largest = max((capacities.get(name, 1) for name in names), default=1)
+    return {name: max(1, round(MAX_WEIGHT * capacities.get(name, 1) / largest)) for name in names}
 
 
 def shares_of(weights: Mapping[str, int], servers: Mapping[str, Sequence[str]]) -> dict[str, float]:
@@ -89,13 +106,21 @@ def _checked_shares(shares: Mapping[str, float], servers: Mapping[str, Sequence[
     return {color: share / total for color, share in exact.items()}
 
 
-def _totals(sizes: tuple[int, int], share: Fraction) -> tuple[int, int]:
+class _Color:
+    """``limit``: the largest total; ``exact``: totals that are multiples of it give every server its exact part."""
+
+    def __init__(self, full: Mapping[str, int]) -> None:
+        self.limit = sum(full.values())
+        self.exact = self.limit // math.gcd(*full.values()) if full else 0
+
+
+def _totals(colors: tuple[_Color, _Color], share: Fraction) -> tuple[int, int]:
     """The best totals of the first and the second color, for the first color's ``share`` of 1."""
+    limits, sizes = (colors[0].limit, colors[1].limit), (colors[0].exact, colors[1].exact)
     if share == 0:
-        return 0, MAX_WEIGHT * sizes[1]
+        return 0, limits[1]
     if share == 1:
-        return MAX_WEIGHT * sizes[0], 0
-    limits = (MAX_WEIGHT * sizes[0], MAX_WEIGHT * sizes[1])
+        return limits[0], 0
     candidates = list(_neighbours(share / (1 - share), limits))
     distances = [abs(Fraction(a, a + b) - share) for a, b in candidates]
     nearest = min(distances)
@@ -158,8 +183,13 @@ def _uniform(totals: tuple[int, int], sizes: tuple[int, int]) -> int:
     return sum(total % size == 0 for total, size in zip(totals, sizes) if size)
 
 
-def _spread(total: int, names: Sequence[str]) -> dict[str, int]:
-    if not names:
-        return {}
-    base, extra = divmod(total, len(names))
-    return {name: base + (position < extra) for position, name in enumerate(names)}
+def _spread(total: int, full: Mapping[str, int]) -> dict[str, int]:
+    """``total`` in proportion to the full weights, by the largest remainders; the earlier server where equal."""
+    whole = sum(full.values())
+    parts = {name: divmod(total * weight, whole) for name, weight in full.items()}
+    spread = {name: part for name, (part, _remainder) in parts.items()}
+    # Python's sort keeps the order of equals.
+    by_remainder = sorted(parts, key=lambda name: -parts[name][1])
+    for name in by_remainder[: total - sum(spread.values())]:
+        spread[name] += 1
+    return spread

@@ -39,7 +39,7 @@ def free_port() -> int:
 
 
 class WebServer(http.server.ThreadingHTTPServer):
-    """Answers every request with ``status``; None closes the connection without an answer."""
+    """Answers every request with ``status`` after ``delay`` s; None closes the connection without an answer."""
 
     daemon_threads = True
 
@@ -47,6 +47,7 @@ class WebServer(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), WebHandler)
         self.name = name
         self.status: int | None = 200
+        self.delay = 0.0
         self.requests = 0
         self.lock = threading.Lock()
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
@@ -68,6 +69,7 @@ class WebHandler(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         with self.server.lock:
             self.server.requests += 1
+        time.sleep(self.server.delay)
         if self.server.status is None:
             self.close_connection = True
             return

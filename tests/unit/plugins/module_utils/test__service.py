@@ -76,9 +76,9 @@ def test_a_page_is_completed_with_every_default() -> None:
         "loadbalancers": "loadbalancers",
         "hosts": {"blue": "shop_blue", "green": "shop_green"},
         "servers": [
-            {"name": "blue1", "color": "blue", "address": "blue1", "port": 8080},
-            {"name": "blue2", "color": "blue", "address": "blue2", "port": 8080},
-            {"name": "green1", "color": "green", "address": "green1", "port": 8080},
+            {"name": "blue1", "color": "blue", "address": "blue1", "capacity": 1, "port": 8080},
+            {"name": "blue2", "color": "blue", "address": "blue2", "capacity": 1, "port": 8080},
+            {"name": "green1", "color": "green", "address": "green1", "capacity": 1, "port": 8080},
         ],
         "container": {"port": 8080, "publish": 8080, "env": {"LOG_LEVEL": "info"}},
         "health": {
@@ -88,10 +88,16 @@ def test_a_page_is_completed_with_every_default() -> None:
             "response_headers": {},
             "version_header": None,
             "contains": None,
+            "matches": None,
+            "json": {},
+            "version_json": None,
             "host_header": None,
             "port": None,
+            "docker": False,
             "consecutive": 3,
+            "stable_for": 0,
             "interval": 2,
+            "backoff": None,
             "probe_timeout": 5,
             "timeout": 60,
         },
@@ -118,6 +124,8 @@ def test_a_page_is_completed_with_every_default() -> None:
         "tick": 5,
         "lease": 30,
         "deploy": {"source": "registry", "archive": ""},
+        "drain": {"timeout": 30},
+        "capacity": {"max_load": 1.5},
         "labels": {},
     }
 
@@ -182,6 +190,21 @@ def test_the_result_is_plain_json() -> None:
         ({"health__status": "ok"}, "health.status: 'ok' is not a whole number"),
         ({"health__timeout": "soon"}, "health.timeout: 'soon' is not a duration"),
         ({"health__timeout": 3}, "health.timeout: 3 s is too short for 3 good answers 2 s apart, which take 4 s"),
+        ({"health__stable_for": "2m"}, "health.timeout: 60 s is too short to be healthy for 120 s (stable_for)"),
+        ({"health__matches": "(ok"}, "health.matches: '(ok' is not a regular expression: missing )"),
+        ({"health__json": ["ok"]}, "health.json: ['ok'] is a list, not a dictionary of places and values"),
+        ({"health__json": {"a..b": 1}}, "health.json: 'a..b' is not a path into JSON; write names with dots"),
+        ({"health__json": {"a": None}}, "health.json.a: is a NoneType; write a text, a number, true or false"),
+        ({"health__json": {"a": [1]}}, "health.json.a: is a list; write a text, a number, true or false"),
+        ({"health__version_json": "a["}, "health.version_json: 'a[' is not a path into JSON"),
+        (
+            {"health__version_json": "v", "health__version_header": "X-V"},
+            "health.version_json: the version is in the header 'version_header' already",
+        ),
+        ({"health__docker": "perhaps"}, "health.docker: 'perhaps' is a text; write true or false"),
+        ({"health__backoff": 0}, "health.backoff: 0 is out of range; it must be from 0.1 to 300 s"),
+        ({"health__quorum": "80%"}, "health.quorum: is not for here; a release needs every server of the candidate"),
+        ({"health__haproxy": True}, "health.haproxy: is not for here; the balancers' own view"),
         ({"health__tcp": True}, "health.path: belongs to HTTP, which 'tcp: true' does not speak"),
         ({"listen": None}, "listen: is missing; say where the balancers take the traffic"),
         ({"listen__bind": 80}, "listen.bind: 80 is a number, not a text"),
@@ -431,6 +454,8 @@ def test_a_slow_tick_makes_the_default_lease_longer() -> None:
 
 
 def test_a_tcp_service_has_no_path() -> None:
+    health = read(page(health={"path": "/", "json": {"db[0].up": True}, "matches": "o.", "backoff": "10s"}))["health"]
+    assert (health["json"], health["matches"], health["backoff"]) == ({"db[0].up": True}, "o.", 10)
     health = read(page(health={"tcp": True, "port": 9000}))["health"]
     assert (health["tcp"], health["path"], health["status"], health["port"]) == (True, None, [], 9000)
 

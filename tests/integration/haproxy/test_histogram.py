@@ -1,0 +1,67 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The latency histogram of a running HAProxy against servers that wait for a known time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._latency import BOUNDS, histograms
+from haproxy_process import HAProxy, WebServer, free_port, get
+from role_template import servers, write
+
+Web = Callable[[str], WebServer]
+BOTH = {"blue": 50.0, "green": 50.0}
+
+
+def test_every_response_is_counted_once_for_its_server_and_never_below_the_time_that_it_waited(
+    haproxy: HAProxy, web: Web
+) -> None:
+    blue, green = web("blue1"), web("green1")
+    green.delay = 0.05
+    write(haproxy, {"name": "shop", "servers": servers(blue=[blue.port], green=[green.port])}, BOTH)
+    haproxy.start()
+    began = time.monotonic()
+    assert get(haproxy.listen, 10) == {"blue1": 5, "green1": 5}, "over one connection"
+    assert get(haproxy.listen, 10, keep=False) == {"blue1": 5, "green1": 5}, "a connection each"
+    longest = time.monotonic() - began
+    found = histograms(haproxy.runtime, "shop")
+    assert found is not None
+    assert set(found) == {"blue1", "green1"}
+    for name, waited in (("blue1", 0.0), ("green1", 0.05)):
+        assert len(found[name]) == len(BOUNDS)
+        assert sum(found[name]) == 10, name
+        lower = (0.0, *BOUNDS)
+        for bucket, count in enumerate(found[name]):
+            if count:
+                assert BOUNDS[bucket] > waited, f"{name}: {count} took less than {BOUNDS[bucket]} s"
+                assert lower[bucket] < longest, f"{name}: {count} took longer than all together"
+
+
+def test_what_no_server_answered_at_once_is_not_timed(haproxy: HAProxy, web: Web) -> None:
+    good, silent = web("blue1"), web("green1")
+    silent.status = None
+    page = {"name": "shop", "servers": servers(blue=[good.port], green=[silent.port])}
+    haproxy.main.write_text(
+        haproxy.main.read_text() + "    retries 3\n    option redispatch 1\n    retry-on all-retryable-errors\n"
+    )
+    write(haproxy, page, BOTH)
+    haproxy.start()
+    assert get(haproxy.listen, 10) == {"blue1": 10}, "what the silent one got went to the other"
+    assert get(haproxy.listen, 4, "POST", keep=False)["502"] == 2, "and this may not be repeated"
+    found = histograms(haproxy.runtime, "shop")
+    assert found is not None
+    assert sum(found["green1"]) == 0
+    tried_again = silent.requests - 2
+    assert tried_again > 0
+    assert sum(found["blue1"]) == 12 - tried_again, "the time that a request lost elsewhere is not this server's"
+
+
+def test_a_service_without_a_histogram_and_a_balancer_without_the_service_have_none(haproxy: HAProxy) -> None:
+    page = {"name": "shop", "servers": servers(blue=[free_port()], green=[free_port()])}
+    write(haproxy, page, BOTH, haproxy_histogram=False)
+    haproxy.start()
+    assert histograms(haproxy.runtime, "shop") is None
+    assert histograms(haproxy.runtime, "nothing") is None
