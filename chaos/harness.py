@@ -18,8 +18,8 @@ from chaos.points import COMMANDS, Case, Task
 
 # One more than there are colors, so that each release replaces a container.
 VERSIONS = ("v1", "v2", "v3")
-# A release that is not disturbed takes a quarter of that.
-LIMIT = 180.0
+# Far more than a release takes on a slow machine.
+LIMIT = 300.0
 LOOK_EVERY = 0.5
 QUIET = 3.0
 
@@ -39,7 +39,9 @@ class Chaos:
         self.runs: list[Run] = []
 
     def playbook(self, name: str, extra: Optional[dict[str, str]] = None, case: Optional[Case] = None) -> Playbook:
-        folder = self.folder / f"{next(self.numbers):04d}-{name.rsplit('.', 1)[-1].replace('/', '-')}"
+        folder = (
+            self.folder / f"{next(self.numbers):04d}-{name.removesuffix('.yml').replace('/', '.').rsplit('.', 1)[-1]}"
+        )
         return Playbook(folder, name, extra or {}, INVENTORY, case.moment if case else None)
 
     def must(self, name: str, extra: Optional[dict[str, str]] = None) -> Playbook:
@@ -53,20 +55,36 @@ class Chaos:
             raise SystemExit(2)
         return book
 
-    def prepare(self) -> None:
-        """A lab on which one version is released."""
-        for name in ("molecule/shared/create.yml", "molecule/shared/images.yml"):
-            self.must(name)
+    def prepare(self, again: bool) -> None:
+        """A lab on which one version is released; ``again``: it was prepared before, and only has to be mended."""
+        self.must("molecule/shared/engine.yml")
         self.lab.connect()
         self.lab.mend_all()
-        for name in ("molecule/shared/reset.yml", "sluice.bluegreen.site", "chaos/prepare.yml"):
+        if again:
+            self.ready()
+            return
+        for name in (
+            "molecule/shared/create.yml",
+            "molecule/shared/images.yml",
+            "molecule/shared/reset.yml",
+            "sluice.bluegreen.site",
+            "chaos/prepare.yml",
+        ):
             self.must(name)
         self.must(*self.release(VERSIONS[0]))
 
     def count(self) -> list[Task]:
         """The tasks of a release that nothing disturbs, with the image to be brought; under load."""
-        self.lab.forget_images("green")
-        return self.must(*self.release(VERSIONS[1])).tasks()
+        version, candidate = self.next_release(self.ready())
+        self.lab.forget_images(candidate)
+        return self.must(*self.release(version)).tasks()
+
+    @staticmethod
+    def next_release(look: Look) -> tuple[str, str]:
+        """A version that neither color has, and the color that it goes to."""
+        seen = next(entry for entry in look.balancers.values() if entry)
+        version = next(version for version in VERSIONS if version not in seen.held)
+        return version, "green" if seen.stable == "blue" else "blue"
 
     @staticmethod
     def release(version: str) -> tuple[str, dict[str, str]]:
@@ -75,11 +93,7 @@ class Chaos:
     def try_case(self, case: Case) -> Run:
         """One run, up to the end of its last command."""
         run = Run(case, began=time.time())
-        look = self.ready()
-        stable = next(seen for seen in look.balancers.values() if seen)
-        assert stable.stable is not None
-        candidate = "green" if stable.stable == "blue" else "blue"
-        run.version = next(version for version in VERSIONS if version not in stable.held)
+        run.version, candidate = self.next_release(self.ready())
         if case.fresh:
             self.lab.forget_images(candidate)
         run.began = time.time()
@@ -208,6 +222,7 @@ class Chaos:
 
     def roll_back(self) -> None:
         self.lab.mend_all()
+        self.lab.wait_up(list(self.lab.hosts))
         self.playbook("sluice.bluegreen.rollback", {"service": SERVICE, "takeover": "true", "force": "true"}).wait(
             LIMIT
         )

@@ -51,8 +51,11 @@ class Lab:
         """Once there is an engine."""
         self.engine = docker.from_env()
 
+    def _name(self, host: str) -> str:
+        return f"sluice-{self.name}-{host}"
+
     def container(self, host: str) -> Any:
-        return self.engine.containers.get(f"sluice-{self.name}-{host}")
+        return self.engine.containers.get(self._name(host))
 
     def run(self, host: str, *command: str) -> str:
         """Run a command as root on a host; RuntimeError with what it said where it fails."""
@@ -169,23 +172,22 @@ class Lab:
         mends.get(action, lambda: None)()
 
     def mend_all(self) -> None:
-        """After a run that broke off: every host up, connected and with its own disk and clock."""
-        network = self._network()
-        network.reload()
-        connected = {entry["Name"] for entry in network.attrs["Containers"].values()}
-        for host in self.hosts:
-            container = self.container(host)
+        """After a run that broke off: every host that there is up, connected, and with its own disk and clock."""
+        there = {entry.name: entry for entry in self.engine.containers.list(all=True)}
+        hosts = [host for host in self.hosts if self._name(host) in there]
+        for host in hosts:
+            container = there[self._name(host)]
             if container.status == "paused":
                 container.unpause()
             elif container.status != "running":
                 container.start()
-            elif container.name not in connected:
+            elif not container.attrs["NetworkSettings"]["Networks"]:
                 self.mend("balancer_cut", host)
-        self.wait_up(list(self.hosts))
         for host in self.balancers:
-            self.mend("clock_ahead", host)
-            if f" {STATE} " in self.shell(host, "cat /proc/mounts"):
-                self.mend("disk_fill", host)
+            if host in hosts:
+                self.mend("clock_ahead", host)
+                if f" {STATE} " in self.shell(host, "cat /proc/mounts"):
+                    self.mend("disk_fill", host)
 
     def _network(self) -> Any:
         return self.engine.networks.get(f"sluice-{self.name}")
