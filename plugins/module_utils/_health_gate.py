@@ -54,6 +54,8 @@ def check(health: Mapping[str, Any], version: Optional[str] = None) -> Check:
         headers=headers,
         contains=health["contains"],
         host_header=health["host_header"],
+        request_headers={str(name): str(value) for name, value in (health.get("request_headers") or {}).items()},
+        tls=bool(health.get("tls")),
     )
 
 

@@ -22,7 +22,7 @@ from typing import Any, Optional
 from . import _journal, _lease, _lock, _state
 from ._errors import BalancerError, InputError, SluiceError, StateError
 from ._files import mutex
-from ._haproxy import _config, _shift, _weights
+from ._haproxy import _config, _roles, _shift, _weights
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 
@@ -103,6 +103,10 @@ def take_step(step: Step, balancer: Balancer, check_mode: bool = False) -> Outco
         _lock.require(paths, step.release_id)
         outcome, wanted = _observe(step, balancer)
         _Taking(step, balancer, outcome, wanted).take()
+        try:
+            _roles.follow(paths, balancer.sock)
+        except (SluiceError, OSError) as error:
+            outcome.warnings.append(f"pins and previews of {paths.service} were not changed: {error}")
         return outcome
 
 
@@ -117,7 +121,7 @@ def _observe(step: Step, balancer: Balancer) -> tuple[Outcome, dict[str, float]]
         _require_servers(service, step.servers, target)
     else:
         wanted = dict(step.shares)
-        target = _weights.split_weights(step.servers, wanted)
+        target = _weights.weights_by(_config.split_by(text, service), step.servers, wanted)
     plan = _shift.shift(balancer.sock, service, target, check_mode=True)
     outcome = Outcome(
         changed=plan.changed or bool(step.events),

@@ -74,6 +74,14 @@ options:
       host_header:
         description: C(Host) to ask for, instead of address and port.
         type: str
+      request_headers:
+        description: Further headers to ask with, such as the one that shows a preview.
+        type: dict
+        default: {}
+      tls:
+        description: Whether to ask over TLS. Whose certificate it is is not looked at.
+        type: bool
+        default: false
       port:
         description: Port to probe, instead of the one of each endpoint.
         type: int
@@ -193,6 +201,8 @@ HEALTH = {
     "version_header": {"type": "str"},
     "contains": {"type": "str"},
     "host_header": {"type": "str"},
+    "request_headers": {"type": "dict", "default": {}},
+    "tls": {"type": "bool", "default": False},
     "port": {"type": "int"},
     "consecutive": {"type": "int", "default": 3},
     "interval": {"type": "str", "default": "2"},

@@ -11,7 +11,15 @@ from fractions import Fraction
 from typing import Any
 
 from .._errors import BalancerError, SluiceError
-from ._config import COLORS, committed_colors, committed_shares, committed_weights, read_service_file
+from ._config import (
+    COLORS,
+    committed_colors,
+    committed_shares,
+    committed_users,
+    committed_weights,
+    read_service_file,
+    split_by,
+)
 from ._socket import RuntimeSocket
 from ._stats import (
     INFO_COMMAND,
@@ -20,23 +28,30 @@ from ._stats import (
     ServerStats,
     parse_info,
     parse_states,
-    parse_stats,
+    service_stats,
+    service_stats_commands,
     states_command,
-    stats_command,
 )
-from ._weights import shares_of, split_weights
+from ._users import FIRST_COLOR, Users, threshold
+from ._users import read as read_users
+from ._weights import WAYS, shares_of, weights_by
 
 _NOTHING = dict.fromkeys(COLORS, 0.0)
 
 
 @dataclass(frozen=True)
 class Disk:
-    """What is committed: the split that the file's header gives, the weights of its server lines, and their colors."""
+    """What is committed: the split that the file's header gives, the weights of its server lines, and their colors.
+
+    ``by`` is one of ``WAYS``, ``users`` the threshold of a split by user.
+    """
 
     exists: bool
     shares: Mapping[str, float]
     weights: Mapping[str, int]
     colors: Mapping[str, Sequence[str]]
+    by: str = WAYS[0]
+    users: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +61,7 @@ class Runtime:
     info: ProcessInfo
     states: Mapping[str, ServerState]
     stats: Mapping[str, ServerStats]
+    users: Users | None = None
 
     @property
     def weights(self) -> dict[str, int]:
@@ -59,16 +75,27 @@ def read_disk(path: str, service: str) -> Disk:
     if text is None:
         return Disk(False, dict(_NOTHING), {}, {color: [] for color in COLORS})
     try:
-        return Disk(True, committed_shares(text), committed_weights(text, service), committed_colors(text, service))
+        return Disk(
+            True,
+            committed_shares(text),
+            committed_weights(text, service),
+            committed_colors(text, service),
+            split_by(text, service),
+            committed_users(text, service),
+        )
     except BalancerError as error:
         raise BalancerError(f"{path}: {error}", **{**error.details, "path": path}) from error
 
 
 def read_runtime(sock: RuntimeSocket, service: str) -> Runtime:
     """Weights, states and counters of the service's backend; ``BalancerError`` without HAProxy or the backend."""
-    states, stats, info = sock.run([states_command(service), stats_command(service), INFO_COMMAND])
+    states, info, *stats = sock.run([states_command(service), INFO_COMMAND, *service_stats_commands(service)])
+    process = parse_info(info, sock.path)
     return Runtime(
-        parse_info(info, sock.path), parse_states(states, service, sock.path), parse_stats(stats, service, sock.path)
+        process,
+        parse_states(states, service, sock.path),
+        service_stats(stats, service, sock.path),
+        read_users(sock, service, process.pid),
     )
 
 
@@ -90,6 +117,8 @@ def report(disk: Disk, runtime: Runtime | None, declared: Mapping[str, Sequence[
     requests = {name: stats.requests for name, stats in runtime.stats.items()}
     result["haproxy"] = {"version": runtime.info.version, "pid": runtime.info.pid, "uptime": runtime.info.uptime}
     result["runtime"] = {"shares": _shares_by(color_of, runtime.weights), "weights": runtime.weights}
+    if runtime.users:
+        result["runtime"]["users"] = runtime.users.threshold
     result["observed"] = {"shares": _shares_by(color_of, requests), "requests": sum(requests.values())}
     result["servers"] = {
         name: _server(state, runtime.stats.get(name), color_of.get(name)) for name, state in runtime.states.items()
@@ -138,6 +167,9 @@ def _differences(disk: Disk, runtime: Runtime | None, declared: Mapping[str, Seq
         if declared is None:
             found += _server_differences("The disk", disk.colors, "HAProxy", runtime.states)
         found += _weight_differences(disk, runtime)
+        if disk.by == "user" and runtime.users is None:
+            found.append("The file splits by user, and HAProxy does not: it has not loaded the file as it is.")
+    found += runtime_differences(runtime.users, runtime.weights)
     by_hand = [f"{name} in {state.admin}" for name, state in runtime.states.items() if state.admin != "ready"]
     if by_hand:
         found.append(f"Set by hand, whatever the weights say: {_listed(by_hand)}.")
@@ -146,15 +178,29 @@ def _differences(disk: Disk, runtime: Runtime | None, declared: Mapping[str, Seq
 
 def _header_differences(disk: Disk) -> list[str]:
     try:
-        expected = split_weights(disk.colors, disk.shares)
+        expected = weights_by(disk.by, disk.colors, disk.shares)
     except SluiceError as error:
         return [f"The committed split on disk cannot be: {error}"]
     if expected == dict(disk.weights):
-        return []
+        return _threshold_difference("The file", disk.users, disk.weights, disk.colors.get(FIRST_COLOR, []))
     return [
         f"The file says {_split(disk.shares)} in its first line, "
         f"and its weights give {_split(shares_of(disk.weights, disk.colors))}: somebody edited it."
     ]
+
+
+def _threshold_difference(where: str, users: int | None, weights: Mapping[str, int], first: Sequence[str]) -> list[str]:
+    if users is None or users == threshold(weights, first):
+        return []
+    return [
+        f"{where} gives {FIRST_COLOR} the users below place {users}, and its weights say {threshold(weights, first)}: "
+        "somebody changed one of them by hand."
+    ]
+
+
+def runtime_differences(users: Users | None, weights: Mapping[str, int]) -> list[str]:
+    """What contradicts itself in what HAProxy works with."""
+    return _threshold_difference("HAProxy", users.threshold, weights, users.first) if users else []
 
 
 def _server_differences(

@@ -14,6 +14,9 @@ from .._errors import InputError
 MAX_WEIGHT = 256
 """HAProxy's largest weight of a server."""
 
+WAYS = ("requests", "user", "vm")
+"""The ways to split: each request by itself, each user for good, or whole VMs at a time."""
+
 _TOLERANCE = Fraction(1, 1_000_000)
 
 
@@ -38,6 +41,35 @@ def split_weights(servers: Mapping[str, Sequence[str]], shares: Mapping[str, flo
     else:
         totals = _totals((len(servers[first]), len(servers[second])), wanted[first])
     return {**_spread(totals[0], servers[first]), **_spread(totals[1], servers[second])}
+
+
+def weights_by(way: str, servers: Mapping[str, Sequence[str]], shares: Mapping[str, float]) -> dict[str, int]:
+    """The weights for ``shares`` in one of ``WAYS``; arguments and errors are those of ``split_weights``."""
+    return vm_weights(servers, shares) if way == "vm" else split_weights(servers, shares)
+
+
+def vm_weights(servers: Mapping[str, Sequence[str]], shares: Mapping[str, float]) -> dict[str, int]:
+    """Weights that are 256 or 0: one color has all of its servers, the other as many of its first as come closest.
+
+    Up to the share that a color has with all servers of both, it is the one with some of its servers, at least one; so
+    more servers of it join while its share rises, and none of them has more to do than any server of the other color.
+    Arguments and errors are those of ``split_weights``.
+    """
+    first, second = _two_colors(servers)
+    wanted = _checked_shares(shares, servers)
+    sizes = {color: len(names) for color, names in servers.items()}
+    active = {color: sizes[color] if wanted[color] > 0 else 0 for color in (first, second)}
+    if all(active.values()):
+        part = min((first, second), key=lambda color: wanted[color] - Fraction(sizes[color], sum(sizes.values())))
+        rest = active[second if part == first else first]
+        active[part] = min(
+            range(1, sizes[part] + 1), key=lambda number: abs(Fraction(number, number + rest) - wanted[part])
+        )
+    return {
+        name: MAX_WEIGHT * (position < active[color])
+        for color, names in servers.items()
+        for position, name in enumerate(names)
+    }
 
 
 def shares_of(weights: Mapping[str, int], servers: Mapping[str, Sequence[str]]) -> dict[str, float]:
