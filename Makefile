@@ -15,6 +15,8 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
+.PHONY: chaos chaos-full chaos-down
+.PHONY: bench-judge bench-tick
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -29,6 +31,15 @@ lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
 lab-down: venv  ## remove the lab; images and engine stay
 	$(PLAYBOOK) molecule/shared/destroy.yml
 
+chaos: venv  ## a release on a lab of its own, killed and disturbed in ten minutes' worth of ways
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),8)
+
+chaos-full: venv  ## the same at every task boundary, with every fault at every moment; hours
+	$(BIN)/python -m chaos
+
+chaos-down: venv  ## remove the lab of chaos
+	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml
+
 test: test-quick test-integration test-molecule  ## everything, on the lab's hosts too
 
 # Side by side, because ansible-lint alone would fill the time of one core.
@@ -42,17 +53,23 @@ lint-ansible: venv-test
 lint-python: venv-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy plugins/
+	$(BIN)/mypy plugins/ chaos/
 
 test-unit: venv-test
-	$(BIN)/pytest tests/unit
+	$(BIN)/pytest --numprocesses 2 tests/unit
 
 test-integration: venv-test  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
-	$(BIN)/pytest tests/integration
+	$(BIN)/pytest --numprocesses 2 tests/integration
 
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
+
+bench-judge: .venv/bench.stamp  ## simulated rollouts, good and bad, by this judge and by the rules of others; QUICK=1 for a tenth
+	$(BIN)/python -m bench.judge $(if $(QUICK),--quick)
+
+bench-tick: .venv/bench.stamp  ## one tick of a gate for 200 servers: reading two HAProxy processes, and judging
+	$(BIN)/python -m bench.tick
 
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi
@@ -69,9 +86,13 @@ venv-test: .venv/test.stamp $(COLLECTION)  ## what the tests need, in .venv
 	$(BIN)/pip install --quiet --no-compile -r requirements.txt
 	touch $@
 
-.venv/test.stamp: tests/requirements.txt requirements.txt | .venv/bin/python
+.venv/test.stamp: tests/requirements.txt requirements.txt bench/requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --no-compile -r tests/requirements.txt
-	touch $@ .venv/run.stamp
+	touch $@ .venv/run.stamp .venv/bench.stamp
+
+.venv/bench.stamp: bench/requirements.txt | .venv/bin/python
+	$(BIN)/pip install --quiet --no-compile -r bench/requirements.txt
+	touch $@
 
 $(COLLECTION):
 	mkdir -p $(@D)

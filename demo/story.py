@@ -8,11 +8,9 @@ Run by ``make demo``. Exits 1 when a promise was broken, 2 when a step of the pr
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 import re
-import signal
 import subprocess
 import sys
 import time
@@ -23,12 +21,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Optional
 
+from text_table import lines
+from traffic import Load, Request
+
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "demo"
 BIN = Path(sys.executable).parent
 LISTENERS = ("http://127.0.0.1:18081/", "http://127.0.0.1:18082/")
 RATE = int(os.environ.get("DEMO_RATE", "210"))
-GOOD_STATUS = range(200, 400)
 RECAP = re.compile(r"\bok=\d+\s.*\bchanged=(\d+)")
 
 
@@ -48,21 +48,6 @@ class Run:
     @property
     def seconds(self) -> float:
         return self.ended - self.began
-
-
-@dataclass(frozen=True)
-class Request:
-    """One request as the client saw it: ``status`` 0 is a connection that failed, with the reason in ``error``."""
-
-    at: float
-    balancer: str
-    status: int
-    version: str
-    error: str
-
-    @property
-    def failed(self) -> bool:
-        return self.status not in GOOD_STATUS
 
 
 def say(text: str = "") -> None:
@@ -148,25 +133,6 @@ def tell() -> list[Run]:
         ),
         playbook("5. Roll back from v2 to v1", "sluice.bluegreen.rollback", "-e", "service=shop"),
     ]
-
-
-class Load:
-    """The load generator, a process of its own from the first line of the story to its last."""
-
-    def __init__(self) -> None:
-        self.path = BUILD / "requests.csv"
-        self.path.unlink(missing_ok=True)
-        command = [sys.executable, "demo/load.py", "--rate", str(RATE), "--output", str(self.path), *LISTENERS]
-        self.process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
-
-    def stop(self) -> list[Request]:
-        self.process.send_signal(signal.SIGTERM)
-        self.process.wait(timeout=60)
-        with self.path.open(encoding="utf-8", newline="") as rows:
-            return [
-                Request(float(row["time"]), row["balancer"], int(row["status"]), row["version"], row["error"])
-                for row in csv.DictReader(rows)
-            ]
 
 
 def read_events() -> list[dict[str, Any]]:
@@ -305,11 +271,8 @@ def broken_promises(told: list[Chapter], expected: list[str]) -> list[str]:
 
 
 def table(rows: list[list[str]]) -> None:
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    for number, row in enumerate(rows):
-        say("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
-        if number == 0:
-            say("  ".join("-" * width for width in widths))
+    for line in lines(rows):
+        say(line)
 
 
 def report(prepared: list[Run], told: list[Run], requests: list[Request], events: list[dict[str, Any]]) -> int:
@@ -361,7 +324,7 @@ def main() -> int:
     began = time.time()
     BUILD.mkdir(parents=True, exist_ok=True)
     prepared = prepare()
-    load = Load()
+    load = Load(BUILD / "requests.csv", LISTENERS, RATE)
     try:
         told = tell()
         time.sleep(3)  # so that some requests are seen after the last command

@@ -17,14 +17,27 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import In
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _tape
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch, replay
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._policy import ACTIONS
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import (
+    JUDGE_SOURCES,
     ON_TIMEOUT,
+    SOURCES,
+    Series,
     Threshold,
+    policies_of,
+    series_of,
     settings_of,
+    threshold_gate,
     thresholds_of,
 )
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import Reading, reading
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import (
+    Reading,
+    bucket_totals,
+    error_totals,
+    reading,
+    scrub,
+)
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_judge import ThresholdJudge
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Pool, module_on
 
@@ -33,6 +46,21 @@ TICK_MODULE = "sluice.bluegreen.haproxy_tick"
 # Seconds after which a call to a balancer or a source is given up for good.
 CALL_LIMIT = 30.0
 
+# What a gate asks, with which secrets, and what it does without an answer.
+ASKING_SPEC: dict[str, Any] = {
+    "url": {"type": "str"},
+    "headers": {"type": "dict", "no_log": True},
+    "token": {"type": "str", "no_log": True},
+    "timeout": {"type": "float"},
+    "no_data": {"type": "str", "choices": list(ACTIONS)},
+    "source_down": {"type": "str", "choices": list(ACTIONS)},
+}
+SERIES_SPEC: dict[str, Any] = {
+    "source": {"type": "str", "choices": list(JUDGE_SOURCES)},
+    "color_label": {"type": "str"},
+    "server_label": {"type": "str"},
+    **ASKING_SPEC,
+}
 ERRORS_SPEC: dict[str, Any] = {
     "max_ratio": {"type": "float"},
     "promote_ratio": {"type": "float"},
@@ -44,20 +72,34 @@ ERRORS_SPEC: dict[str, Any] = {
     "min_errors": {"type": "int"},
     "min_excess": {"type": "raw"},
     "warmup": {"type": "float"},
+    "requests": {"type": "str"},
+    "bad": {"type": "str"},
+    **SERIES_SPEC,
 }
 THRESHOLD_SPEC: dict[str, Any] = {
     "name": {"type": "str", "required": True},
-    "source": {"type": "str", "choices": ["prometheus"], "default": "prometheus"},
-    "url": {"type": "str"},
+    "source": {"type": "str", "choices": list(SOURCES), "default": SOURCES[0]},
     "query": {"type": "str"},
+    "path": {"type": "str"},
+    "command": {"type": "list", "elements": "str"},
+    "env": {"type": "dict", "no_log": True},
     "max": {"type": "float"},
     "min": {"type": "float"},
+    "max_ratio": {"type": "float"},
     "failures": {"type": "int", "aliases": ["failure_limit"]},
-    "headers": {"type": "dict", "no_log": True},
-    "token": {"type": "str", "no_log": True},
-    "timeout": {"type": "float"},
+    "total_failures": {"type": "int"},
+    "interval": {"type": "float"},
+    "count": {"type": "int"},
+    "delay": {"type": "float"},
+    **ASKING_SPEC,
 }
-LATENCY_SPEC: dict[str, Any] = {"quantiles": {"type": "list", "elements": "str"}}
+LATENCY_SPEC: dict[str, Any] = {
+    "quantiles": {"type": "list", "elements": "str"},
+    "max_slowdown": {"type": "raw"},
+    "promote_slowdown": {"type": "raw"},
+    "buckets": {"type": "str"},
+    **SERIES_SPEC,
+}
 ARGUMENT_SPEC: dict[str, Any] = {
     "service": {"type": "str", "required": True},
     "candidate": {"type": "str", "required": True, "choices": list(COLORS)},
@@ -74,6 +116,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "errors": {"type": "dict", "options": ERRORS_SPEC},
             "latency": {"type": "dict", "options": LATENCY_SPEC},
             "thresholds": {"type": "list", "elements": "dict", "options": THRESHOLD_SPEC},
+            "baseline": {"type": "list", "elements": "str"},
         },
     },
     "baseline": {"type": "str", "choices": ["concurrent", "none"], "default": "concurrent"},
@@ -109,9 +152,10 @@ class ActionModule(ActionBase):
         _, validated = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         args = plain(validated)
         try:
-            gate = self._gate(args, task_vars or {})
+            gate = without_secrets(self._gate(args, task_vars or {}), secrets_in(args["gates"]))
         except SluiceError as error:
-            return {**result, "changed": False, "failed": True, "msg": str(error), **error.details}
+            msg = scrub(str(error), secrets_in(args["gates"]))
+            return {**result, "changed": False, "failed": True, "msg": msg, **error.details}
         gate.update(service=args["service"], candidate=args["candidate"], stage=args["stage"], split=args["split"])
         failed = gate["outcome"] not in ("promote", None)
         return {**result, "changed": False, "failed": failed, "msg": gate["message"], **gate}
@@ -138,11 +182,14 @@ class ActionModule(ActionBase):
             weights=_weights(args["weights"]),
             lease=args["lease"],
             ages={entry["name"]: float(entry["age"]) for entry in args["servers"] if entry.get("age") is not None},
+            baseline=_baseline(args, servers),
+            reference=(args["carry"] or {}).get("reference") or {},
         )
-        with Pool(CALL_LIMIT) as pool:
+        with Pool(max([CALL_LIMIT, *(2.0 * threshold.timeout + 5.0 for threshold in thresholds)])) as pool:
             for balancer in balancers:
                 pool.add(balancer, module_on(self, balancer, task_vars))
-            look = _Look(pool, args, balancers, thresholds)
+            colors = {"candidate": names.candidate, "stable": names.stable}
+            look = _Look(pool, args, balancers, thresholds, colors, servers)
             loop = GateLoop(
                 watch,
                 judge,
@@ -159,27 +206,38 @@ class _Look:
     """What the loop looks through: the balancers' module and the thresholds' sources, all asked at once."""
 
     def __init__(
-        self, pool: Pool, args: Mapping[str, Any], balancers: Sequence[str], thresholds: Sequence[Threshold]
+        self,
+        pool: Pool,
+        args: Mapping[str, Any],
+        balancers: Sequence[str],
+        thresholds: Sequence[Threshold],
+        colors: Mapping[str, str],
+        servers: Mapping[str, Sequence[str]],
     ) -> None:
         self._pool = pool
         self._args = args
         self._balancers = balancers
-        # A space, so that it is not the name of a host.
-        self._thresholds = {f"threshold {threshold.name}": threshold for threshold in thresholds}
-        for name, threshold in self._thresholds.items():
-            pool.add(name, partial(_read, threshold))
+        self._thresholds = [threshold.name for threshold in thresholds]
+        self._series = series_of(args["gates"])
+        # Their names have a space, so that they are not those of hosts.
+        for threshold in thresholds:
+            pool.add(threshold_gate(threshold.name), partial(_read, threshold, colors, environment(args, colors)))
+        for gate, series in self._series.items():
+            pool.add(f"totals {gate}", partial(_totals, gate, series, colors, servers))
         self._playbook = os.getppid()
 
-    def observe(self, line: Optional[_tape.Line], seconds: float) -> Observation:
+    def observe(self, line: Optional[_tape.Line], seconds: float, due: Sequence[str]) -> Observation:
         if os.getppid() != self._playbook:
             # Ansible's worker outlives a killed ansible-playbook, and would renew the lease for a release that is dead.
             raise SluiceError("metrics_gate: ansible-playbook is gone, so the gate ends without a verdict")
         questions: dict[str, Any] = self._ticks(line)
-        questions.update(dict.fromkeys(self._thresholds))
+        questions.update({threshold_gate(name): None for name in due})
+        questions.update({f"totals {gate}": None for gate in self._series})
         answers = self._pool.ask(questions, seconds)
         return Observation(
             balancers={name: answers[name] for name in self._balancers},
-            thresholds={threshold.name: _reading(answers[name]) for name, threshold in self._thresholds.items()},
+            thresholds={name: _reading(answers[threshold_gate(name)]) for name in due},
+            totals={gate: answers[f"totals {gate}"] for gate in self._series},
         )
 
     def record(self, line: _tape.Line, seconds: float) -> None:
@@ -189,8 +247,18 @@ class _Look:
         return {name: (TICK_MODULE, tick_arguments(self._args, name, line)) for name in self._balancers}
 
 
-def _read(threshold: Threshold, _question: object) -> dict[str, Any]:
-    return {"value": reading(threshold)}
+def _read(threshold: Threshold, colors: Mapping[str, str], env: Mapping[str, str], _question: object) -> dict[str, Any]:
+    return {"value": reading(threshold, colors=colors, env=env)}
+
+
+def _totals(
+    gate: str,
+    series: Series,
+    colors: Mapping[str, str],
+    servers: Mapping[str, Sequence[str]],
+    _question: object,
+) -> dict[str, Any]:
+    return (error_totals if gate == "errors" else bucket_totals)(series, colors, servers)
 
 
 def _reading(answer: Mapping[str, Any]) -> Reading:
@@ -198,6 +266,34 @@ def _reading(answer: Mapping[str, Any]) -> Reading:
         value: Reading = answer["value"]
         return value
     return {"source_down": str(answer.get("msg"))}
+
+
+def environment(args: Mapping[str, Any], colors: Mapping[str, str]) -> dict[str, str]:
+    """What a command is told of the release that it judges."""
+    told = {name: args[name] for name in ("service", "release_id", "stage", "split")}
+    return {f"SLUICE_{name.upper()}": str(value) for name, value in {**told, **colors}.items() if value is not None}
+
+
+def secrets_in(gates: Mapping[str, Any]) -> list[str]:
+    """Every token, header and environment value of the gates, the longest first."""
+    found: list[str] = []
+    for options in (gates.get("errors"), gates.get("latency"), *(gates.get("thresholds") or [])):
+        values = options or {}
+        found += [
+            values.get("token") or "",
+            *(values.get("headers") or {}).values(),
+            *(values.get("env") or {}).values(),
+        ]
+    return sorted({str(secret) for secret in found if len(str(secret)) > 3}, key=len, reverse=True)
+
+
+def without_secrets(value: Any, secrets: Sequence[str]) -> Any:
+    """The same value with every secret in its texts replaced, whatever brought it there."""
+    if isinstance(value, dict):
+        return {name: without_secrets(entry, secrets) for name, entry in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(entry, secrets) for entry in value]
+    return scrub(value, secrets) if isinstance(value, str) else value
 
 
 def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line]) -> dict[str, Any]:
@@ -209,7 +305,11 @@ def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.
         socket = socket.get(balancer)
     if socket:
         arguments["socket"] = socket
+    latency = args["gates"].get("latency")
+    if latency is not None and latency.get("source") in (None, "haproxy"):
+        arguments["latency"] = True
     if args["release_id"]:
+        arguments["deployed"] = line is None
         arguments["release_id"] = args["release_id"]
         arguments["tape"] = {"name": f"{args['release_id']}-{args['stage']}", "line": line}
     return arguments
@@ -246,8 +346,11 @@ def _judge(
         timeout=args["timeout"],
         on_timeout=args["on_timeout"],
     )
+    policies = policies_of(args["gates"], thresholds)
     if args["baseline"] == "concurrent":
-        return Judge(settings, names=names, thresholds=thresholds, servers=servers, carry=args["carry"])
+        return Judge(
+            settings, names=names, thresholds=thresholds, servers=servers, carry=args["carry"], policies=policies
+        )
     return ThresholdJudge(
         settings,
         names=names,
@@ -255,6 +358,7 @@ def _judge(
         servers=servers,
         carry=args["carry"],
         stable_rate=args["stable_rate"],
+        policies=policies,
     )
 
 
@@ -271,14 +375,30 @@ def _check_live(args: Mapping[str, Any], servers: Mapping[str, Sequence[str]]) -
         raise InputError(
             f"{where}: servers has only {args['candidate']}; use baseline: none where nothing is stable yet"
         )
-    if args["gates"].get("latency") is not None:
-        raise InputError(f"{where}: HAProxy's counters hold no latencies; leave gates.latency out, or use source: tape")
     if args["tick"] < 1:
         raise InputError(f"{where}: tick {args['tick']:g}: at least 1 second is needed")
     if args["lease"] is not None and args["lease"] < 2 * args["tick"]:
         raise InputError(
             f"{where}: a lease of {args['lease']:g} s does not outlast two ticks of {args['tick']:g} s; make it longer"
         )
+
+
+def _baseline(args: Mapping[str, Any], servers: Mapping[str, Sequence[str]]) -> list[str]:
+    """The stable servers to compare with, of those that ``gates.baseline`` names in either color."""
+    chosen = args["gates"].get("baseline") or []
+    every = {name for names in servers.values() for name in names}
+    unknown = sorted(set(chosen) - every)
+    if unknown:
+        raise InputError(
+            f"metrics_gate of service {args['service']}: gates.baseline names {unknown[0]}, no server of it"
+        )
+    found = [name for name in servers["stable"] if name in chosen]
+    if chosen and servers["stable"] and not found and args["baseline"] == "concurrent":
+        raise InputError(
+            f"metrics_gate of service {args['service']}: gates.baseline names no server of the color that is stable "
+            "now; name some of both colors, since the next release has them the other way round"
+        )
+    return found
 
 
 def _weights(weights: Optional[Mapping[str, Any]]) -> Optional[dict[str, int]]:

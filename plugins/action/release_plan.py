@@ -53,6 +53,7 @@ class ActionModule(ActionBase):
                 "servers": {"type": "list", "elements": "dict", "required": True},
                 "takeover": {"type": "bool", "default": False},
                 "force": {"type": "bool", "default": False},
+                "max_load": {"type": "float"},
             }
         )
         try:
@@ -70,8 +71,8 @@ class ActionModule(ActionBase):
         operation = args["operation"]
         servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
         if operation == "rollback":
-            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"])
+            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"], args["max_load"])
         fleet.require_servers(servers)
         if operation == "deploy":
-            return _fleet.deploy_plan(fleet, args["version"])
-        return _fleet.rollout_plan(fleet, args["version"], promote=operation == "promote")
+            return _fleet.deploy_plan(fleet, args["version"], args["max_load"])
+        return _fleet.rollout_plan(fleet, args["version"], operation == "promote", args["max_load"])

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import capacities
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _weights
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._config import COLORS
@@ -24,7 +25,7 @@ description:
 positional: shares, by
 options:
   _input:
-    description: The servers, each a dictionary with C(name) and C(color).
+    description: The servers, each a dictionary with C(name), C(color) and, where not 1, its relative C(capacity).
     type: list
     elements: dict
     required: true
@@ -62,7 +63,8 @@ def split_weights(
     """Weight by server for ``shares``, per cent by color; see DOCUMENTATION."""
     try:
         by_color = {color: [str(server["name"]) for server in servers if server["color"] == color] for color in COLORS}
-        return _weights.weights_by(by, by_color, {str(color): float(share) for color, share in shares.items()})
+        percent = {str(color): float(share) for color, share in shares.items()}
+        return _weights.weights_by(by, by_color, percent, capacities(servers))
     except SluiceError as error:
         raise AnsibleFilterError(f"sluice.bluegreen.split_weights: {error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:

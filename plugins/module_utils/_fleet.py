@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from ._capacity import overload
 from ._errors import StateError
 from ._state import COLORS, State, candidate_color, other
 
@@ -89,6 +90,20 @@ class Fleet:
                     "inventory with sluice.bluegreen.site. Nothing was changed"
                 )
 
+    def require_capacity(self, color: str, max_load: Optional[float], *, way: str, all_up: bool = False) -> None:
+        """No balancer sees too few servers of ``color`` up to carry all of the traffic (see ``_capacity.overload``).
+
+        ``way`` is the way out. ``all_up`` takes those of ``color`` for up, before it has got its new version.
+        """
+        for host in sorted(self.splits):
+            servers = {
+                name: {**server, "up": server["up"] or (all_up and server.get("color") == color)}
+                for name, server in self.splits[host]["servers"].items()
+            }
+            problem = overload(servers, color, other(color), 100, max_load)
+            if problem:
+                raise StateError(f"service {self.service}: seen from {host}, {problem}; {way}. Nothing was changed")
+
     def require_unlocked(self, *, but: Optional[str] = None) -> None:
         held = self.live_lock(but=but)
         if held:
@@ -108,8 +123,11 @@ def _describe(release: Mapping[str, Any]) -> str:
     return f"release {release['release_id']} (version {release['version']} on {release['color']}, {release['phase']})"
 
 
-def deploy_plan(fleet: Fleet, version: str) -> Plan:
-    """Where a new version goes: ``{candidate, stable, previous, first}``; ``previous`` is the version found there."""
+def deploy_plan(fleet: Fleet, version: str, max_load: Optional[float] = None) -> Plan:
+    """Where a new version goes: ``{candidate, stable, previous, first}``; ``previous`` is the version found there.
+
+    ``max_load`` is how much more the candidate's servers may get than those of stable, if they are all up.
+    """
     fleet.require_unlocked()
     state = fleet.state
     release = state["release"]
@@ -122,6 +140,8 @@ def deploy_plan(fleet: Fleet, version: str) -> Plan:
     candidate = candidate_color(state)
     fleet.require_idle(candidate)
     stable = state["stable"]
+    if stable:
+        fleet.require_capacity(candidate, max_load, way="add VMs to its group, or raise that limit", all_up=True)
     held = state["colors"][candidate]
     return {
         "candidate": candidate,
@@ -134,11 +154,11 @@ def deploy_plan(fleet: Fleet, version: str) -> Plan:
     }
 
 
-def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool) -> Plan:
+def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool, max_load: Optional[float] = None) -> Plan:
     """The release to roll out: ``{release_id, version, candidate, stable, previous, first, start_share}``.
 
     ``promote`` goes on from a pause, and only from a pause. ``start_share`` is the committed share of the candidate;
-    stages up to it have been passed.
+    stages up to it have been passed. ``max_load`` is as for :func:`deploy_plan`.
     """
     state = fleet.state
     release = state["release"]
@@ -170,6 +190,8 @@ def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool) -> Plan:
     stable = state["stable"]
     if not paused:
         fleet.require_idle(candidate)
+    if stable:
+        fleet.require_capacity(candidate, max_load, way="see to its containers, or raise that limit")
     held = state["colors"][candidate]
     return {
         "release_id": release["release_id"],
@@ -183,11 +205,18 @@ def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool) -> Plan:
     }
 
 
-def rollback_plan(fleet: Fleet, servers: Mapping[str, Sequence[str]], takeover: bool, force: bool) -> Plan:
+def rollback_plan(
+    fleet: Fleet,
+    servers: Mapping[str, Sequence[str]],
+    takeover: bool,
+    force: bool,
+    max_load: Optional[float] = None,
+) -> Plan:
     """Where traffic goes back to: ``{to, from, to_version, from_version, kind, gives_up, previous}``.
 
     ``kind`` is ``release`` (the release in progress, ``gives_up``, is given up) or ``promoted`` (back to the color
     before). A dead release is taken over without asking. ``servers`` are the names of the servers by color.
+    ``max_load`` is as for :func:`deploy_plan`, where a promotion is taken back; a release is given up whatever is up.
     """
     if not takeover:
         fleet.require_unlocked()
@@ -229,6 +258,9 @@ def rollback_plan(fleet: Fleet, servers: Mapping[str, Sequence[str]], takeover: 
                 f"service {fleet.service}: {host} calls no server of {back} up ({', '.join(servers[back])}), so going "
                 f"back to {entry['version']} would answer nobody; see to its containers, or go there with -e force=true"
             )
+    if not force:
+        way = "see to its containers, or go there all the same with -e force=true"
+        fleet.require_capacity(back, max_load, way=way)
     return {
         "kind": "promoted",
         "gives_up": None,

@@ -12,11 +12,12 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 
 from . import _journal
 from ._errors import SluiceError, StateError
 from ._files import mutex, read_json, remove
-from ._haproxy import _config, _shift, _stats
+from ._haproxy import _config, _observed, _shift, _stats
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 
@@ -36,6 +37,8 @@ def fall_back(paths: ServicePaths, token: str, socket: str) -> str:
         weights = _weights_for(list(found), _config.committed_weights(text, paths.service))
         result = _shift.shift(sock, paths.service, weights)
         remove(paths.lease)
+        with suppress(SluiceError, OSError):
+            _observed.remember(paths.counters, sock, paths.service)
         try:
             _journal.append(
                 paths.journal,

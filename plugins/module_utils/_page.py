@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import ipaddress
 import re
+from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any, Optional
 
 from ._errors import InputError
+from ._json_path import parse
+from ._page_gates import gates
 from ._plan import Stage, stages
-from ._schema import Problem, Reader, is_list, plain, whole
+from ._schema import Problem, Reader, is_list, kind, plain, whole
 from ._traffic import read_tls, read_traffic
-from ._units import percent, shown, tidy
+from ._units import shown, tidy
 
 Service = dict[str, Any]
 
@@ -57,11 +60,13 @@ _NO_HTTP: dict[str, Any] = {
     "response_headers": {},
     "version_header": None,
     "contains": None,
+    "matches": None,
+    "json": {},
+    "version_json": None,
     "host_header": None,
 }
 # Keys that a person may well try, and what to say of them.
 SPECIAL: dict[str, str] = {
-    "gates.latency": NOT_SUPPORTED,
     **{f"container.{key}": NOT_SUPPORTED for key in _NOT_YET.split()},
     "container.image": "is not for here; write 'image' on the page itself",
     "container.labels": "is not for here; write 'labels' on the page itself",
@@ -69,6 +74,9 @@ SPECIAL: dict[str, str] = {
     "container.ports": "is not for here; write 'port' and 'publish'",
     "container.published_ports": "is not for here; write 'port' and 'publish'",
     "container.state": "is set by the collection; leave it out",
+    "health.quorum": "is not for here; a release needs every server of the candidate, as its gate holds while one is "
+    "down. It is an option of sluice.bluegreen.health_gate, for playbooks of your own",
+    "health.haproxy": "is not for here; the balancers' own view of the servers always counts",
     "servers": "is not for here; the servers are the hosts of the groups in 'hosts'",
     "stages": "is not for here; write the list of stages as 'strategy'",
     "version": "is not for here; a version is given at release time: -e version=2.1.0",
@@ -98,10 +106,12 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         **traffic,
         **_balance(top),
         "stages": _stages(top, strategy),
-        "gates": _gates(top),
+        "gates": gates(top),
         "tick": tick,
         "lease": _lease(top, tick),
         "deploy": _deploy(top, name, version),
+        "drain": _drain(top),
+        "capacity": _capacity(top),
         "labels": _labels(top),
     }
     top.done()
@@ -161,17 +171,30 @@ def _health(top: Reader) -> dict[str, Any]:
         found["response_headers"] = health.texts("response_headers", pattern=_TOKEN, wanted="a header has no such name")
         found["version_header"] = _optional(health, "version_header", _TOKEN, "a header such as X-App-Version")
         found["contains"] = _optional(health, "contains", r"(?s:.+)", "a text that the body must contain")
+        found["matches"] = _regular_expression(health, "matches")
+        found["json"] = _json_values(health)
+        found["version_json"] = _json_place(health)
         found["host_header"] = _optional(health, "host_header", _HOST, "a name such as shop.example.com")
     found["port"] = None
     if health.take("port") is not None:
         found["port"] = health.integer("port", low=1, high=65535, wanted="write a port from 1 to 65535")
+    found["docker"] = health.boolean("docker", False)
     found["consecutive"] = health.integer("consecutive", 3, low=1, high=100)
+    found["stable_for"] = health.duration("stable_for", 0, high=3600)
     found["interval"] = health.duration("interval", 2, low=0.1, high=300)
+    found["backoff"] = None
+    if health.take("backoff") is not None:
+        found["backoff"] = health.duration("backoff", 2, low=0.1, high=300)
     found["probe_timeout"] = health.duration("probe_timeout", 5, low=0.05, high=300)
     found["timeout"] = health.duration("timeout", 60, low=1, high=86400)
     health.done()
     least = found["interval"] * (found["consecutive"] - 1)
-    if found["timeout"] < least:
+    if found["timeout"] < found["stable_for"]:
+        health.note(
+            "timeout",
+            f"{found['timeout']:g} s is too short to be healthy for {found['stable_for']:g} s (stable_for); raise it",
+        )
+    elif found["timeout"] < least:
         health.note(
             "timeout",
             f"{found['timeout']:g} s is too short for {found['consecutive']} good answers {found['interval']:g} s "
@@ -193,6 +216,50 @@ def _status(health: Reader) -> list[int]:
     if not statuses:
         health.note("status", f"the list is empty; {wanted}")
     return statuses
+
+
+def _regular_expression(health: Reader, key: str) -> Optional[str]:
+    pattern = _optional(health, key, r"(?s:.+)", "a regular expression that must be found in the body")
+    try:
+        re.compile(pattern or "")
+    except re.error as error:
+        health.note(key, f"{shown(pattern)} is not a regular expression: {error}")
+    return pattern
+
+
+def _json_values(health: Reader) -> dict[str, Any]:
+    """Values by their places in the body's JSON."""
+    given = health.take("json")
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        health.note("json", f"{shown(given)} is {kind(given)}, not a dictionary of places and values")
+        return {}
+    found: dict[str, Any] = {}
+    for path, value in given.items():
+        try:
+            parse(path if isinstance(path, str) else "")
+        except InputError as error:
+            health.note("json", str(error))
+            continue
+        if not isinstance(value, (str, int, float)):
+            health.note(f"json.{path}", f"is {kind(value)}; write a text, a number, true or false")
+            continue
+        found[plain(path)] = plain(value) if isinstance(value, str) else value
+    return found
+
+
+def _json_place(health: Reader) -> Optional[str]:
+    path = _optional(health, "version_json", r"(?s:.+)", "where in the body's JSON the version is, such as app.version")
+    if path is None:
+        return None
+    try:
+        parse(path)
+    except InputError as error:
+        health.note("version_json", str(error))
+    if health.has("version_header"):
+        health.note("version_json", "the version is in the header 'version_header' already; leave one of them out")
+    return path
 
 
 def _optional(reader: Reader, key: str, pattern: str, wanted: str) -> Optional[str]:
@@ -264,76 +331,6 @@ def _labels(top: Reader) -> dict[str, str]:
     return labels
 
 
-def _gates(top: Reader) -> dict[str, Any]:
-    """``errors`` is there unless it was switched off: a page that says nothing of gates is still gated."""
-    gates = top.section("gates")
-    found: dict[str, Any] = {}
-    # Written `errors: false`, or an empty `errors:`, which like a page without it means the defaults.
-    if gates.take("errors") is not False:
-        errors = gates.section("errors")
-        found["errors"] = {
-            "max_ratio": tidy(errors.number("max_ratio", 1.5, low=1, high=1000)),
-            "promote_ratio": tidy(errors.number("promote_ratio", 2, low=1, high=1000)),
-            "margin": tidy(errors.points("margin", 0.2, low=0.001, high=99)),
-            "alpha": tidy(errors.number("alpha", 0.01, low=1e-9, high=0.5)),
-            "beta": tidy(errors.number("beta", 0.05, low=1e-9, high=0.5)),
-            "cap": tidy(errors.number("cap", 4, low=1.01, high=1e6)),
-            "min_errors": errors.integer("min_errors", 5, low=1, high=10**9),
-            "min_excess": tidy(errors.points("min_excess", 0.05, low=0, high=99)),
-            "warmup": errors.duration("warmup", 30, high=3600),
-        }
-        if errors.take("max_error_ratio") is not None:
-            found["errors"]["max_error_ratio"] = _rate(errors, "max_error_ratio")
-        errors.done()
-    found["thresholds"] = [_threshold(threshold) for threshold in gates.sections("thresholds")]
-    names = [threshold["name"] for threshold in found["thresholds"]]
-    for twice in sorted({name for name in names if name and names.count(name) > 1}):
-        gates.note("thresholds", f"two are called {shown(twice)}; give each a name of its own")
-    gates.done()
-    return found
-
-
-def _rate(errors: Reader, key: str) -> float:
-    """A fraction below 1, from a fraction or from text with a per cent sign."""
-    value = errors.take(key)
-    if isinstance(value, str) and value.strip().endswith("%"):
-        try:
-            value = percent(value) / 100
-        except InputError as error:
-            errors.note(key, str(error))
-            return 0.0
-    number = Reader({key: value}, errors.path, errors.problems).number(key)
-    if not 0 <= number < 1:
-        errors.note(key, f"{shown(value)} is out of range; write a share of requests such as 1% or 0.01")
-    return tidy(number)
-
-
-def _threshold(threshold: Reader) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "name": threshold.text("name", wanted="give it a name, it is what a person will read"),
-        "source": threshold.choice("source", ("prometheus",), "prometheus"),
-        "url": threshold.text("url", pattern=r"https?://[^/\s]\S*", wanted="write one such as http://prometheus:9090"),
-        "query": threshold.text("query", pattern=r"(?s:.*\S.*)", wanted="write a query that gives one number"),
-        "failures": threshold.integer("failures", 2, low=1, high=1000),
-        "timeout": threshold.duration("timeout", 5, low=0.1, high=300),
-    }
-    limits = [key for key in ("max", "min") if threshold.take(key) is not None]
-    if len(limits) == 1:
-        found[limits[0]] = tidy(threshold.number(limits[0]))
-    elif threshold.given:
-        threshold.note("", f"give either 'max' or 'min', not {'both' if limits else 'neither'}")
-    if threshold.take("headers") is not None:
-        found["headers"] = threshold.texts("headers", pattern=_TOKEN, wanted="a header has no such name", secret=True)
-    if threshold.take("token") is not None:
-        token = threshold.take("token")
-        if isinstance(token, str) and token.strip():
-            found["token"] = plain(token)
-        else:
-            threshold.note("token", "is not a text; write the bearer token, best from a vault")
-    threshold.done()
-    return found
-
-
 def _lease(top: Reader, tick: float) -> float:
     lease = top.duration("lease", max(30, 6 * tick), low=5, high=3600)
     if lease < 3 * tick:
@@ -343,6 +340,23 @@ def _lease(top: Reader, tick: float) -> float:
             f"at least {3 * tick:g} s",
         )
     return lease
+
+
+def _drain(top: Reader) -> dict[str, float]:
+    drain = top.section("drain")
+    timeout = drain.duration("timeout", 30, high=86400)
+    drain.done()
+    return {"timeout": timeout}
+
+
+def _capacity(top: Reader) -> dict[str, Optional[float]]:
+    """``max_load`` is None where the page says ``capacity: false``."""
+    if top.take("capacity") is False:
+        return {"max_load": None}
+    capacity = top.section("capacity")
+    max_load = tidy(capacity.number("max_load", 1.5, low=0.01, high=1000))
+    capacity.done()
+    return {"max_load": max_load}
 
 
 def _deploy(top: Reader, name: str, version: Optional[str]) -> dict[str, Any]:

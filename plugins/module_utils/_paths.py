@@ -60,5 +60,10 @@ class ServicePaths:
         return Path(self.run_dir, self.service, "lease.json")
 
     @property
+    def counters(self) -> Path:
+        """The servers' totals as of the last shift; they begin anew with HAProxy."""
+        return Path(self.run_dir, self.service, "counters.json")
+
+    @property
     def config(self) -> Path:
         return Path(self.config_dir, f"{self.service}.cfg")

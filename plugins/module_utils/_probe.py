@@ -11,17 +11,16 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
+from ._expected import BODY_LIMIT, Check, compare
 from ._units import shown
 
-# What `contains` is looked for in; a health page that is longer than that is no health page.
-BODY_LIMIT = 1024 * 1024
 # Enough for a large fleet, few enough for the descriptors and the memory of a small balancer.
 MOST_THREADS = 256
 # Before Python 3.10 they are two.
-_TIMEOUTS = (TimeoutError, socket.timeout)
+TIMEOUTS = (TimeoutError, socket.timeout)
 
 
 class Endpoint(NamedTuple):
@@ -32,32 +31,31 @@ class Endpoint(NamedTuple):
     port: int
 
 
-class Check(NamedTuple):
-    """What to probe for: a TCP connection, or an HTTP answer to ``GET path`` as told.
-
-    ``status``: accepted statuses. ``headers``: response headers and their exact values. ``contains``: a text in the
-    first MiB of the body. ``host_header``: instead of ``address:port``. ``request_headers``: sent beside it. ``tls``:
-    over TLS, whoever's certificate it is, since an address is probed and not a name. Redirects are not followed,
-    proxies not used.
-    """
-
-    tcp: bool = False
-    path: str = "/"
-    status: tuple[int, ...] = (200,)
-    headers: Mapping[str, str] = {}
-    contains: Optional[str] = None
-    host_header: Optional[str] = None
-    request_headers: Mapping[str, str] = {}
-    tls: bool = False
-
-
 class Answer(NamedTuple):
-    """What a probe found. ``reason`` says why it is not ``ok``; ``latency_ms`` is there where something answered."""
+    """What a probe found. ``reason`` says why it is not ``ok``; ``latency_ms`` is there where something answered.
+
+    ``seen``: what else was found, for the evidence: ``version``, ``docker``, ``haproxy``.
+    """
 
     ok: bool
     reason: str = ""
     status: Optional[int] = None
     latency_ms: Optional[float] = None
+    seen: Mapping[str, Any] = {}
+
+
+def together(answers: Sequence[Answer]) -> Answer:
+    """One answer of many views of the same subject: well only if all of them are."""
+    seen: dict[str, Any] = {}
+    for answer in answers:
+        seen.update(answer.seen)
+    return Answer(
+        all(answer.ok for answer in answers),
+        "; ".join(answer.reason for answer in answers if answer.reason),
+        next((answer.status for answer in answers if answer.status is not None), None),
+        next((answer.latency_ms for answer in answers if answer.latency_ms is not None), None),
+        seen,
+    )
 
 
 def url(endpoint: Endpoint, check: Check) -> str:
@@ -71,7 +69,7 @@ def _authority(endpoint: Endpoint) -> str:
     return f"{address}:{endpoint.port}"
 
 
-class _DeadlineSocket(socket.socket):
+class DeadlineSocket(socket.socket):
     """A socket whose time limit is for everything together: a peer that drips a byte a second is cut off too."""
 
     deadline = float("inf")
@@ -85,7 +83,7 @@ class _DeadlineSocket(socket.socket):
         return super().recv_into(*args, **kwargs)
 
 
-def _connect(endpoint: Endpoint, deadline: float, clock: Callable[[], float]) -> _DeadlineSocket:
+def _connect(endpoint: Endpoint, deadline: float, clock: Callable[[], float]) -> DeadlineSocket:
     """The first address of the endpoint that takes the connection, in the resolver's order."""
     failure: OSError = TimeoutError("timed out")
     for family, kind, protocol, _, address in socket.getaddrinfo(
@@ -94,7 +92,7 @@ def _connect(endpoint: Endpoint, deadline: float, clock: Callable[[], float]) ->
         left = deadline - clock()
         if left <= 0:
             break
-        connection = _DeadlineSocket(family, kind, protocol)
+        connection = DeadlineSocket(family, kind, protocol)
         try:
             connection.settimeout(left)
             connection.connect(address)
@@ -113,24 +111,24 @@ def probe(endpoint: Endpoint, check: Check, timeout: float, clock: Callable[[], 
     began = clock()
     try:
         connection: socket.socket = _connect(endpoint, began + timeout, clock)
-    except _TIMEOUTS:
+    except TIMEOUTS:
         return Answer(False, f"no connection within {timeout:g} s")
     except (OSError, UnicodeError) as error:
-        return Answer(False, _trouble(error))
+        return Answer(False, trouble(error))
     try:
         if check.tcp:
             return Answer(True, latency_ms=_milliseconds(clock() - began))
         if check.tls:
             connection = _over_tls(connection, check.host_header, began + timeout - clock())
         return _http(connection, endpoint, check, lambda: _milliseconds(clock() - began))
-    except _TIMEOUTS:
+    except TIMEOUTS:
         return Answer(False, f"no complete answer within {timeout:g} s")
     except (http.client.RemoteDisconnected, ConnectionError, http.client.IncompleteRead):
         return Answer(False, "connection closed without a complete answer")
     except (http.client.HTTPException, ValueError) as error:
         return Answer(False, f"the answer is not HTTP ({type(error).__name__} {shown(str(error))})")
     except OSError as error:
-        return Answer(False, _trouble(error))
+        return Answer(False, trouble(error))
     finally:
         connection.close()
 
@@ -158,38 +156,17 @@ def _http(connection: socket.socket, endpoint: Endpoint, check: Check, taken: Ca
         },
     )
     with client.getresponse() as response:
-        reason = unexpected(response.status, response.getheader, check)
-        if not reason and check.contains is not None:
-            body = response.read(BODY_LIMIT)
-            if check.contains.encode() not in body:
-                reason = f"the body does not contain {shown(check.contains)} (its start: {shown(_text(body[:60]))})"
-        return Answer(not reason, reason, response.status, taken())
-
-
-def unexpected(status: int, header: Callable[[str], Optional[str]], check: Check) -> str:
-    """Why status and headers are not as ``check`` wants them; empty where they are. Pure."""
-    if status not in check.status:
-        wanted = " or ".join(str(s) for s in check.status)
-        where = f" to {shown(header('Location'))}" if 300 <= status < 400 and header("Location") else ""
-        return f"status {status}{where}, expected {wanted}"
-    for name, value in check.headers.items():
-        found = header(name)
-        if found is None:
-            return f"the header {name} is missing, expected {shown(value)}"
-        if found != value:
-            return f"the header {name} is {shown(found)}, expected {shown(value)}"
-    return ""
-
-
-def _text(data: bytes) -> str:
-    return data.decode("utf-8", "replace")
+        found = compare(response.status, response.getheader, lambda: response.read(BODY_LIMIT), check)
+        seen = {"version": found.version} if check.version_at is not None else {}
+        return Answer(not found.reason, found.reason, response.status, taken(), seen)
 
 
 def _milliseconds(taken: float) -> float:
     return round(taken * 1000, 1)
 
 
-def _trouble(error: Exception) -> str:
+def trouble(error: Exception) -> str:
+    """What went wrong with a connection, in a few words."""
     # A name that no resolver could ever be asked for fails in its encoding.
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return "the name does not resolve"

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, Optional
 
 from ._errors import InputError
 from ._page import COLORS, Service, read
-from ._schema import Problem, did_you_mean, kind, plain, unknown
-from ._units import shown
+from ._schema import Problem, Reader, did_you_mean, kind, plain, unknown
+from ._units import shown, tidy
 
 VARIABLE = "bluegreen_services"
 NAME = r"[a-z][a-z0-9_-]{0,39}"
@@ -24,6 +24,9 @@ _SERVER = r"[A-Za-z0-9._:-]+"
 _SUFFIXES = (*COLORS, "in", "latency", "preview")
 _WILDCARDS = ("*", "0.0.0.0", "[::]")
 ROUNDROBIN_MOST = 4095
+CAPACITY = "bluegreen_capacity"
+# A weight of HAProxy is 256 at most, so less than 1/256 of the largest could not be kept to.
+LEAST_CAPACITY, MOST_CAPACITY = 0.1, 25
 
 
 class Inventory(NamedTuple):
@@ -199,7 +202,10 @@ def _add_servers(found: Service, inventory: Inventory) -> Iterator[Problem]:
                     f"hosts.{color}", f"{host}: its {variable} {shown(address)} is neither a name nor an IP address"
                 )
                 continue
-            entry = {"name": plain(str(host)), "color": color, "address": plain(address)}
+            read = Reader({CAPACITY: inventory.variable(host, CAPACITY)})
+            capacity = tidy(read.number(CAPACITY, 1, low=LEAST_CAPACITY, high=MOST_CAPACITY))
+            yield from (Problem(f"hosts.{color}", f"{host}: its {CAPACITY} {text}") for _key, text in read.problems)
+            entry = {"name": plain(str(host)), "color": color, "address": plain(address), "capacity": capacity}
             found["servers"].append({**entry, "port": found["container"]["publish"]})
 
 

@@ -15,14 +15,15 @@ takes no commit keeps it where it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
 
-from . import _journal, _lease, _lock, _state
+from . import _capacity, _journal, _lease, _lock, _state
 from ._errors import BalancerError, InputError, SluiceError, StateError
 from ._files import mutex
-from ._haproxy import _config, _roles, _shift, _weights
+from ._haproxy import _config, _observed, _roles, _shift, _stats, _weights
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 
@@ -31,7 +32,8 @@ from ._paths import ServicePaths
 class Step:
     """What is wanted. ``shares`` None means what is committed on this balancer's disk; such a step needs no lease.
 
-    ``lease`` is in seconds, more than 0. ``journal_required`` False is a step back to safety.
+    ``lease`` is in seconds, more than 0. ``journal_required`` False is a step back to safety. ``capacities`` are those
+    of the servers, 1 where not given, and ``max_load`` is the most that they may get (see ``_capacity.overload``).
     """
 
     release_id: str
@@ -43,6 +45,8 @@ class Step:
     reason: str = ""
     events: Sequence[Mapping[str, Any]] = ()
     journal_required: bool = True
+    capacities: Mapping[str, float] = field(default_factory=dict)
+    max_load: Optional[float] = None
 
     @property
     def leads(self) -> bool:
@@ -121,7 +125,7 @@ def _observe(step: Step, balancer: Balancer) -> tuple[Outcome, dict[str, float]]
         _require_servers(service, step.servers, target)
     else:
         wanted = dict(step.shares)
-        target = _weights.weights_by(_config.split_by(text, service), step.servers, wanted)
+        target = _weights.weights_by(_config.split_by(text, service), step.servers, wanted, step.capacities)
     plan = _shift.shift(balancer.sock, service, target, check_mode=True)
     outcome = Outcome(
         changed=plan.changed or bool(step.events),
@@ -134,7 +138,28 @@ def _observe(step: Step, balancer: Balancer) -> tuple[Outcome, dict[str, float]]
         committed_before=committed,
         committed_after=wanted if step.commit else committed,
     )
+    if step.journal_required:
+        _require_capacity(step, balancer, outcome)
     return outcome, wanted
+
+
+def _require_capacity(step: Step, balancer: Balancer, outcome: Outcome) -> None:
+    """Refuse to give a color more than its servers that are up now can carry."""
+    gains = [color for color in step.servers if outcome.shares[color] > outcome.shares_before[color]]
+    if step.max_load is None or not gains or not any(outcome.shares_before.values()):
+        return
+    (color,) = gains
+    (other,) = set(step.servers) - {color}
+    service = balancer.paths.service
+    stats = _stats.server_stats(balancer.sock, service)
+    servers = {
+        name: {"color": of, "up": stats[name].up, "capacity": step.capacities.get(name, 1)}
+        for of, names in step.servers.items()
+        for name in names
+    }
+    problem = _capacity.overload(servers, color, other, outcome.shares[color], step.max_load)
+    if problem:
+        raise StateError(f"service {service}: {problem}. Nothing was changed")
 
 
 class _Taking:
@@ -210,6 +235,10 @@ class _Taking:
             if error.details.get("restored", True):
                 self._disarm()
             raise
+        if self.shifts:
+            # For those who look later; no reason to undo what is done.
+            with suppress(SluiceError, OSError):
+                _observed.remember(self.paths.counters, self.balancer.sock, self.paths.service)
 
     def _disarm(self) -> None:
         """End the lease of a step that came to nothing; the one of the stage before stays."""

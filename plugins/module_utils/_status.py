@@ -12,6 +12,7 @@ from ._fleet import Fleet
 from ._state import COLORS, other
 
 HISTORY_LINES = 5
+_SINCE = {"shift": "since the last shift", "start": "since HAProxy started", "look": "between two looks"}
 
 
 def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any]) -> list[str]:
@@ -40,6 +41,7 @@ def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any])
         lines += _balancer(host, journals[host], splits[host])
     lines += _lost(lost)
     lines += [f"  {host} missed events and says something else than {fleet.newest}" for host in fleet.behind]
+    lines += [f"  {sentence}" for sentence in _between(splits)]
     if state["history"]:
         lines.append("  last releases:")
         lines += [f"    {_ended(entry)}" for entry in reversed(state["history"][-HISTORY_LINES:])]
@@ -81,9 +83,11 @@ def _lock(lock: Mapping[str, Any]) -> str:
 
 def _balancer(host: str, journal: Mapping[str, Any], split: Mapping[str, Any]) -> list[str]:
     lease = f"lease ends in {journal['lease']['remaining']:.0f} s" if journal["lease"] else "no lease"
+    observed = split["observed"]
     lines = [
-        f"  {host}: committed {_shares(split['disk'])}; works with {_shares(split['runtime'])}; "
-        f"observed {_shares(split['observed'])} of {split['observed']['requests']} requests; {lease}"
+        f"  {host}: committed {_shares(split['disk'])}; declared {_shares(journal['state'])}; works with "
+        f"{_shares(split['runtime'])}; observed {_shares(observed)} of {observed['requests']} requests "
+        f"{_SINCE[observed['since']]}; {lease}"
     ]
     for color in COLORS:
         servers = {name: server for name, server in split["servers"].items() if server["color"] == color}
@@ -92,8 +96,35 @@ def _balancer(host: str, journal: Mapping[str, Any], split: Mapping[str, Any]) -
             f"    {color}: {len(servers) - len(down)} of {len(servers)} servers up"
             + (f", down: {', '.join(down)}" if down else "")
         )
-    lines += [f"    {sentence}" for sentence in [*split["differences"], *journal["damage"]]]
-    return lines
+    found = [*_drift(journal, split), *split["differences"], *journal["damage"]]
+    return [*lines, *(f"    {sentence}" for sentence in found)]
+
+
+def _drift(journal: Mapping[str, Any], split: Mapping[str, Any]) -> list[str]:
+    """What the journal of a balancer says, and the balancer does not."""
+    found = []
+    declared, disk, runtime = (_shares(where) for where in (journal["state"], split["disk"], split["runtime"]))
+    if journal["state"]["generation"] and declared != disk:
+        found.append(
+            f"The journal says that {declared} was committed, the disk has {disk}: somebody changed the file, or a "
+            "commit was not recorded."
+        )
+    if disk != runtime and not journal["lease"]:
+        found.append("No lease will take HAProxy back to what is committed: somebody set its weights by hand.")
+    return found
+
+
+def _between(splits: Mapping[str, Any]) -> list[str]:
+    """Balancers that do not do the same."""
+    found = []
+    for where, what in (("disk", "have committed different splits"), ("runtime", "work with different splits")):
+        of_split: dict[str, list[str]] = {}
+        for host in sorted(splits):
+            of_split.setdefault(_shares(splits[host][where]), []).append(host)
+        if len(of_split) > 1:
+            said = "; ".join(f"{shares} on {', '.join(hosts)}" for shares, hosts in of_split.items())
+            found.append(f"the balancers {what}: {said}")
+    return found
 
 
 def _shares(where: Mapping[str, Any]) -> str:

@@ -26,18 +26,19 @@ class Probes(Protocol):
 
 class Pace(NamedTuple):
     """Seconds from an answer to the next probe: ``interval`` after a success; after a failure ``first``, doubled at
-    each further failure up to ``interval``, so that what starts quickly is seen quickly."""
+    each further failure up to ``longest`` (``interval`` where None), so that what starts quickly is seen quickly."""
 
     interval: float
     first: float = 0.25
+    longest: Optional[float] = None
 
 
 @dataclass
 class Watched:
     """What is known of one subject.
 
-    ``attempts`` are probes begun, ``answers`` probes ended, ``successes`` those in a row at the end; ``failure`` is the
-    last answer that was none.
+    ``attempts`` are probes begun, ``answers`` probes ended, ``successes`` those in a row at the end, which have lasted
+    ``lasted`` seconds from the first of them to the last; ``failure`` is the last answer that was none.
     """
 
     attempts: int = 0
@@ -46,11 +47,16 @@ class Watched:
     failures: int = 0
     last: Optional[Answer] = None
     failure: Optional[Answer] = None
+    lasted: float = 0.0
+    well_since: float = 0.0
 
-    def observe(self, answer: Answer) -> None:
-        """Take one answer in."""
+    def observe(self, answer: Answer, now: float) -> None:
+        """Take in an answer that came at ``now``, in monotonic seconds."""
         self.answers += 1
         self.last = answer
+        if not answer.ok or not self.successes:
+            self.well_since = now
+        self.lasted = now - self.well_since
         if answer.ok:
             self.successes += 1
             self.failures = 0
@@ -64,7 +70,8 @@ class Watched:
         if not self.failures:
             return pace.interval
         # 2**30 times a quarter second is beyond every interval, and no larger power overflows.
-        return min(pace.interval, pace.first * 2.0 ** min(self.failures - 1, 30))
+        longest = pace.interval if pace.longest is None else pace.longest
+        return min(longest, pace.first * 2.0 ** min(self.failures - 1, 30))
 
 
 class Waited(NamedTuple):
@@ -75,9 +82,19 @@ class Waited(NamedTuple):
     elapsed: float
 
 
-def all_healthy(consecutive: int) -> Callable[[Mapping[str, Watched]], bool]:
-    """The predicate 'every subject answered well ``consecutive`` times in a row, up to now'."""
-    return lambda subjects: all(subject.successes >= consecutive for subject in subjects.values())
+class Healthy(NamedTuple):
+    """When a subject is healthy: it answered well ``consecutive`` times in a row and for ``stable_for`` seconds."""
+
+    consecutive: int = 1
+    stable_for: float = 0.0
+
+    def holds(self, subject: Watched) -> bool:
+        return subject.successes >= self.consecutive and subject.lasted >= self.stable_for
+
+
+def enough_healthy(healthy: Healthy, needed: int) -> Callable[[Mapping[str, Watched]], bool]:
+    """The predicate 'at least ``needed`` subjects are healthy now'."""
+    return lambda subjects: sum(healthy.holds(subject) for subject in subjects.values()) >= needed
 
 
 def all_answered(subjects: Mapping[str, Watched]) -> bool:
@@ -112,6 +129,7 @@ def wait_for(
             subjects[name].attempts += 1
             probes.start(name)
         for name, answer in probes.collect(min(deadline, due[0][0] if due else deadline) - now):
-            subjects[name].observe(answer)
-            heapq.heappush(due, (clock() + subjects[name].pause(pace), name))
+            now = clock()
+            subjects[name].observe(answer, now)
+            heapq.heappush(due, (now + subjects[name].pause(pace), name))
     return Waited(True, subjects, clock() - began)

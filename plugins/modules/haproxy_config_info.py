@@ -30,6 +30,15 @@ options:
     description: Path of HAProxy's Runtime API socket.
     type: path
     default: /run/haproxy/admin.sock
+  services:
+    description: Names of services whose committed split is returned in RV(committed), also where their file was lost.
+    type: list
+    elements: str
+    default: []
+  state_dir:
+    description: Folder of the journals.
+    type: path
+    default: /var/lib/sluice
 seealso:
   - module: sluice.bluegreen.haproxy_split_info
 author:
@@ -64,6 +73,14 @@ services:
       shares: {blue: 100.0, green: 0.0}
       weights: {blue1: 256, green1: 0}
       colors: {blue: [blue1], green: [green1]}
+committed:
+  description:
+    - By service in O(services) the committed split, as C(shares) in per cent by color, and its C(source).
+    - The V(disk) where the service has a file. Where that was lost it is what the V(journal) says was committed last,
+      and without a journal what HAProxy works with at V(runtime). Services that have none of them are left out.
+  type: dict
+  returned: success
+  sample: {shop: {shares: {blue: 100.0, green: 0.0}, source: disk}}
 foreign:
   description: Files in the folder that this collection did not write.
   type: list
@@ -101,11 +118,13 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._loaded import compare
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import STATE_DIR, ServicePaths
 
 
 def run(params: dict[str, Any]) -> dict[str, Any]:
     """Read and compare; see RETURN."""
-    return compare(params["config"], params["config_dir"], RuntimeSocket(params["socket"]))
+    services = [ServicePaths(name, params["state_dir"], config_dir=params["config_dir"]) for name in params["services"]]
+    return compare(params["config"], params["config_dir"], RuntimeSocket(params["socket"]), services)
 
 
 def main() -> None:
@@ -114,6 +133,8 @@ def main() -> None:
             "config": {"type": "path", "default": "/etc/haproxy/haproxy.cfg"},
             "config_dir": {"type": "path", "default": "/etc/haproxy/conf.d"},
             "socket": {"type": "path", "default": "/run/haproxy/admin.sock"},
+            "services": {"type": "list", "elements": "str", "default": []},
+            "state_dir": {"type": "path", "default": STATE_DIR},
         },
         supports_check_mode=True,
     )
@@ -121,6 +142,8 @@ def main() -> None:
         module.exit_json(changed=False, **run(module.params))
     except SluiceError as error:
         module.fail_json(msg=str(error), **error.details)
+    except OSError as error:
+        module.fail_json(msg=str(error))
 
 
 if __name__ == "__main__":

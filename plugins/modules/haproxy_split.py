@@ -22,6 +22,7 @@ description:
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
   - sluice.bluegreen.balancer
+  - sluice.bluegreen.servers
 attributes:
   check_mode:
     support: full
@@ -38,30 +39,18 @@ options:
     required: true
   servers:
     description: All servers of the service. One that HAProxy lacks, or one more there, is a failure.
-    type: list
-    elements: dict
     required: true
-    suboptions:
-      name:
-        description: Name of the server in HAProxy, which is its inventory name.
-        type: str
-        required: true
-      color:
-        description: Color that it belongs to.
-        type: str
-        choices: [blue, green]
-        required: true
-      address:
-        description: Not used here; allowed, so that a service's list can be given as it is.
-        type: str
-      port:
-        description: Not used here; allowed, so that a service's list can be given as it is.
-        type: int
   shares:
     description:
       - Per cent of the traffic by color, adding up to 100.
       - Without it the split that is committed on this balancer's disk is set, and the lease ends.
     type: dict
+  max_load:
+    description:
+      - How many times what a server of the other color gets now, by its capacity, a server of the color that gains may
+        get. Where those that are up would get more, the step is refused before anything is changed.
+      - Without it, and in a step back to safety, the split is set whatever is up.
+    type: float
   lease:
     description: Seconds after which the balancer falls back to the committed split by itself.
     type: float
@@ -172,12 +161,17 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _split
-from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import (
+    SERVER,
+    balancer_args,
+    capacities,
+    names_by_color,
+    service_paths,
+)
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _config
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.module_utils._lease import SystemdTimer
-from ansible_collections.sluice.bluegreen.plugins.module_utils._state import COLORS
 
 
 def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
@@ -191,7 +185,9 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
 
     step = _split.Step(
         release_id=params["release_id"],
-        servers={color: [s["name"] for s in params["servers"] if s["color"] == color] for color in COLORS},
+        servers=names_by_color(params["servers"]),
+        capacities=capacities(params["servers"]),
+        max_load=params["max_load"],
         shares=params["shares"],
         lease=params["lease"],
         commit=params["commit"],
@@ -225,17 +221,12 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
 
 def main() -> None:
     event = {"event": {"type": "str", "required": True}, "data": {"type": "dict", "default": {}}}
-    server = {
-        "name": {"type": "str", "required": True},
-        "color": {"type": "str", "choices": list(COLORS), "required": True},
-        "address": {"type": "str"},
-        "port": {"type": "int"},
-    }
     module = AnsibleModule(
         argument_spec=balancer_args(
             release_id={"type": "str", "required": True},
-            servers={"type": "list", "elements": "dict", "required": True, "options": server},
+            servers={"type": "list", "elements": "dict", "required": True, "options": SERVER},
             shares={"type": "dict"},
+            max_load={"type": "float"},
             lease={"type": "float", "default": 30},
             commit={"type": "bool", "default": False},
             config={"type": "path", "default": "/etc/haproxy/haproxy.cfg"},

@@ -16,29 +16,12 @@ description:
 extends_documentation_fragment:
   - sluice.bluegreen.attributes.info_module
   - sluice.bluegreen.balancer
+  - sluice.bluegreen.servers
 options:
   servers:
     description:
       - All servers of the service by the inventory, to compare with.
       - Without it the servers on disk, and their colors, are taken for right.
-    type: list
-    elements: dict
-    suboptions:
-      name:
-        description: Name of the server in HAProxy, which is its inventory name.
-        type: str
-        required: true
-      color:
-        description: Color that it belongs to.
-        type: str
-        choices: [blue, green]
-        required: true
-      address:
-        description: Not used here; allowed, so that a service's list can be given as it is.
-        type: str
-      port:
-        description: Not used here; allowed, so that a service's list can be given as it is.
-        type: int
   runtime:
     description:
       - Whether to ask HAProxy as well. It is a failure then when HAProxy is not installed, does not run, or does not
@@ -46,6 +29,12 @@ options:
       - With V(false) only the disk is read, which also works before HAProxy is installed.
     type: bool
     default: true
+  observe:
+    description:
+      - Seconds between two looks at the counters, for RV(observed).
+      - With V(0) there is one look, and RV(observed) begins with the last shift.
+    type: float
+    default: 0
 seealso:
   - module: sluice.bluegreen.haproxy_split
 author:
@@ -88,20 +77,25 @@ runtime:
     shares: {blue: 95.0, green: 5.0}
     weights: {blue1: 247, green1: 13}
 observed:
-  description: Per cent by color of the RV(observed.requests) that HAProxy has counted since it started.
+  description:
+    - Per cent by color of the RV(observed.requests) that HAProxy has counted (of the sessions in TCP mode).
+    - RV(observed.since) says since when; V(shift) since the last shift, V(look) since the first of two looks, V(start)
+      since HAProxy started, where that came after the last shift.
   type: dict
   returned: when O(runtime)
-  sample: {shares: {blue: 98.9, green: 1.1}, requests: 18042}
+  sample: {shares: {blue: 98.9, green: 1.1}, requests: 18042, since: shift}
 servers:
   description:
-    - By server its color, weight, C(admin) state (C(ready), C(drain) or C(maintenance)), C(status) by HAProxy's health
-      checks and their last answer, whether it is C(up), its C(sessions) now and in total, and the number of
-      C(requests) and of C(bad) ones (5xx responses, connection and response errors) since HAProxy started.
+    - By server its color, relative C(capacity), weight, C(admin) state (C(ready), C(drain) or C(maintenance)),
+      C(status) by HAProxy's health checks and their last answer, whether it is C(up), its C(sessions) now and in total,
+      and the number of C(requests) and of C(bad) ones (5xx responses, connection and response errors) since HAProxy
+      started.
   type: dict
   returned: when O(runtime)
   sample:
     green1:
       color: green
+      capacity: 1.0
       weight: 13
       admin: ready
       status: UP
@@ -118,7 +112,9 @@ haproxy:
   returned: when O(runtime)
   sample: {version: 2.6.12-1+deb12u3, pid: 4711, uptime: 86400}
 differences:
-  description: One sentence for each difference between the inventory, the disk and what HAProxy works with.
+  description:
+    - One sentence for each difference between the inventory, the disk, what HAProxy works with, and what its counters
+      show since the last shift.
   type: list
   elements: str
   returned: success
@@ -129,9 +125,15 @@ differences:
 from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import (
+    SERVER,
+    balancer_args,
+    capacities,
+    names_by_color,
+    service_paths,
+)
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._config import COLORS
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._observed import look, recall
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._report import read_disk, read_runtime, report
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 
@@ -140,24 +142,26 @@ def run(params: dict[str, Any]) -> dict[str, Any]:
     """Read and compare; see RETURN. SluiceError where there is nothing to read."""
     paths = service_paths(params)
     servers = params["servers"]
-    declared = None
-    if servers is not None:
-        declared = {color: [server["name"] for server in servers if server["color"] == color] for color in COLORS}
-    runtime = read_runtime(RuntimeSocket(params["socket"]), paths.service) if params["runtime"] else None
-    return report(read_disk(str(paths.config), paths.service), runtime, declared)
+    sock = RuntimeSocket(params["socket"])
+    mark = runtime = None
+    if params["runtime"]:
+        mark = look(sock, paths.service, params["observe"]) if params["observe"] > 0 else recall(paths.counters)
+        runtime = read_runtime(sock, paths.service)
+    return report(
+        read_disk(str(paths.config), paths.service),
+        runtime,
+        None if servers is None else names_by_color(servers),
+        None if servers is None else capacities(servers),
+        mark,
+    )
 
 
 def main() -> None:
-    server = {
-        "name": {"type": "str", "required": True},
-        "color": {"type": "str", "choices": list(COLORS), "required": True},
-        "address": {"type": "str"},
-        "port": {"type": "int"},
-    }
     module = AnsibleModule(
         argument_spec=balancer_args(
-            servers={"type": "list", "elements": "dict", "options": server},
+            servers={"type": "list", "elements": "dict", "options": SERVER},
             runtime={"type": "bool", "default": True},
+            observe={"type": "float", "default": 0},
         ),
         supports_check_mode=True,
     )

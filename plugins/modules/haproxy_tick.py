@@ -37,6 +37,14 @@ options:
     description: Seconds that runtime may lead what is committed from now on. A lease that has ended is not taken again.
     type: float
     default: 30
+  latency:
+    description: Also read the latency histogram of every server.
+    type: bool
+    default: false
+  deployed:
+    description: Also tell how long ago the journal says that O(release_id) was deployed.
+    type: bool
+    default: false
   tape:
     description: Line to append to a tape.
     type: dict
@@ -72,6 +80,20 @@ uptime:
   description: Seconds since HAProxy's worker was started.
   type: int
   returned: success
+latency:
+  description:
+    - C(bounds) are the upper bounds of the buckets in seconds, without the last, infinite one. C(servers) are by
+      server the running totals of responses by bucket, from the first bucket with any to the last, behind the number
+      of the first.
+    - Null where HAProxy counts none. It needs the configuration that the role C(haproxy) writes.
+  type: dict
+  returned: when asked for
+  sample: {bounds: [0.001, 0.0011, 0.0013], servers: {green1: [1, 310, 12]}}
+deployed:
+  description:
+    - Seconds since the release was deployed, by the clock of this balancer; null where its journal does not know.
+  type: float
+  returned: when asked for
 leading:
   description: Whether a lease was renewed; false when the balancer has fallen back to what is committed.
   type: bool
@@ -89,15 +111,17 @@ fenced:
 
 import json
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _lease, _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
-from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _stats
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _latency, _stats
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._report import runtime_differences
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._users import read as read_users
@@ -127,6 +151,24 @@ def record(paths: ServicePaths, name: str, line: dict[str, Any]) -> None:
         tape.write(json.dumps(line, sort_keys=True) + "\n")
 
 
+def latency(sock: RuntimeSocket, service: str, servers: Iterable[str]) -> Optional[dict[str, Any]]:
+    """See RETURN."""
+    found = _latency.histograms(sock, service)
+    if found is None:
+        return None
+    # A server that never answered is not in the table yet.
+    return {"bounds": list(_latency.BOUNDS[:-1]), "servers": {name: pack(found.get(name, [])) for name in servers}}
+
+
+def deployed(paths: ServicePaths, release_id: str, now: datetime) -> Optional[float]:
+    """Seconds since the journal's last event ``deployed`` of the release, or None."""
+    for event in reversed(_journal.read(paths.journal).events):
+        if event["event"] == "deployed" and event.get("release_id") == release_id:
+            at = datetime.strptime(event["at"], "%Y-%m-%dT%H:%M:%S.%f%z")
+            return max(0.0, (now - at).total_seconds())
+    return None
+
+
 def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -> dict[str, Any]:
     """One tick; see RETURN."""
     paths = service_paths(params)
@@ -153,14 +195,18 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
         }
         for name, stats in _stats.server_stats(sock, paths.service).items()
     }
-    differences = runtime_differences(read_users(sock, paths.service, info.pid), weights)
-    return {
+    answer = {
         "servers": servers,
         "pid": info.pid,
         "uptime": info.uptime,
         "leading": leading,
-        "differences": differences,
+        "differences": runtime_differences(read_users(sock, paths.service, info.pid), weights),
     }
+    if params["latency"]:
+        answer["latency"] = latency(sock, paths.service, servers)
+    if params["deployed"] and params["release_id"]:
+        answer["deployed"] = deployed(paths, params["release_id"], _journal.utc_now())
+    return answer
 
 
 def main() -> None:
@@ -169,6 +215,8 @@ def main() -> None:
         argument_spec=balancer_args(
             release_id={"type": "str"},
             lease={"type": "float", "default": 30},
+            latency={"type": "bool", "default": False},
+            deployed={"type": "bool", "default": False},
             tape={"type": "dict", "options": tape},
         ),
         supports_check_mode=True,

@@ -66,7 +66,7 @@ options:
     description:
       - The servers of both colors, each with C(name) and C(color); other keys are ignored, save C(age), the
         seconds for which the container had been running when the stage began. A server is not counted until it has
-        run O(gates.errors.warmup).
+        run O(gates.errors.warmup). The age of a candidate that has none is read from the balancers' journals.
       - Required for source V(haproxy).
     type: list
     elements: dict
@@ -122,16 +122,103 @@ options:
               color's (0.05).
             type: raw
           warmup:
-            description: Seconds after the start of a container in which it is not counted (30).
+            description: Seconds after the start of a container in which it is not counted (30), by any gate.
             type: float
+          requests:
+            description: For source V(prometheus), a query for the counters of all requests.
+            type: str
+          bad:
+            description: For source V(prometheus), a query for the counters of those that failed.
+            type: str
+          source:
+            description:
+              - V(haproxy) (the default) has the running totals from the balancers.
+              - V(prometheus) has them from queries that give one series a color and server.
+            type: str
+            choices: [haproxy, prometheus]
+          color_label:
+            description: Label whose value is V(blue) or V(green) (V(color)).
+            type: str
+          server_label:
+            description: Label with the name of the server (V(server)); a port behind it is ignored.
+            type: str
+          url:
+            description: The server that is asked, with any path prefix, e.g. V(http://prometheus.example.com:9090).
+            type: str
+          headers:
+            description: HTTP headers to send.
+            type: dict
+          token:
+            description: Bearer token to send.
+            type: str
+          timeout:
+            description: Seconds to wait for an answer (5).
+            type: float
+          no_data:
+            description: What to do when data have been missing three ticks in a row. By default hold.
+            type: str
+            choices: [hold, pause, rollback]
+          source_down:
+            description: What to do when the source has not answered three ticks in a row. By default hold.
+            type: str
+            choices: [hold, pause, rollback]
       latency:
-        description: Compares latencies with those of the stable color; so far with source V(tape) only.
+        description:
+          - Compares latencies with those of the stable color, from the balancers' own histogram (written by the role
+            C(haproxy)) or from one in Prometheus. An empty dictionary does it with the defaults.
+          - The stable color's quantiles are taken from its first 500 responses in the first stage, in ticks that are
+            not judged themselves, and kept for the release.
         type: dict
         suboptions:
+          max_slowdown:
+            description:
+              - Roll back on evidence that the candidate is slower than the stable color by more than this many per cent
+                (V(10%)).
+            type: raw
+          promote_slowdown:
+            description:
+              - Promote on evidence, at p50 and p90, that it is not slower by so many per cent. By default V(46%), and a
+                third above O(gates.latency.max_slowdown) where that is more.
+            type: raw
           quantiles:
             description: Some of V(p50), V(p90) and V(p99); by default all.
             type: list
             elements: str
+          buckets:
+            description: For source V(prometheus), a query for the buckets of a histogram, with the label C(le).
+            type: str
+          source:
+            description:
+              - V(haproxy) (the default) has the running totals from the balancers.
+              - V(prometheus) has them from queries that give one series a color and server.
+            type: str
+            choices: [haproxy, prometheus]
+          color_label:
+            description: Label whose value is V(blue) or V(green) (V(color)).
+            type: str
+          server_label:
+            description: Label with the name of the server (V(server)); a port behind it is ignored.
+            type: str
+          url:
+            description: The server that is asked, with any path prefix, e.g. V(http://prometheus.example.com:9090).
+            type: str
+          headers:
+            description: HTTP headers to send.
+            type: dict
+          token:
+            description: Bearer token to send.
+            type: str
+          timeout:
+            description: Seconds to wait for an answer (5).
+            type: float
+          no_data:
+            description: What to do when data have been missing three ticks in a row. By default hold.
+            type: str
+            choices: [hold, pause, rollback]
+          source_down:
+            description: What to do when the source has not answered three ticks in a row. By default hold.
+            type: str
+            choices: [hold, pause, rollback]
       thresholds:
         description: Plain limits on measured values.
         type: list
@@ -142,27 +229,61 @@ options:
             type: str
             required: true
           source:
-            description: Where the value comes from, asked by the controller.
+            description:
+              - Where the value comes from, asked by the controller. V($color) in a question stands for the color of the
+                candidate.
+              - V(prometheus) runs an instant query, V(json) gets a number out of what any HTTP endpoint answers.
+              - V(command) runs a check of your own. Exit status 0 is good, 1 bad, 75 no data, any other a source that
+                is down. It may print a JSON object with C(value), C(verdict) (promote, hold, rollback) and C(message).
             type: str
-            choices: [prometheus]
+            choices: [prometheus, json, command]
             default: prometheus
-          url:
-            description: The Prometheus server, with any path prefix, e.g. V(http://prometheus.example.com:9090).
-            type: str
           query:
             description: An instant query that gives one number. No result, or C(NaN), is no data, which holds the
               gate.
             type: str
+          path:
+            description: Where the number stands in a JSON answer, e.g. V(series[0].pointlist[-1][1]).
+            type: str
+          command:
+            description: Program and arguments; no shell. It is told the release in variables C(SLUICE_...).
+            type: list
+            elements: str
+          env:
+            description: More variables for the command; their values are secrets.
+            type: dict
           max:
-            description: Highest value that is good. Give either this or O(gates.thresholds[].min).
+            description:
+              - Highest value that is good. Give one of O(gates.thresholds[].max), O(gates.thresholds[].min) and
+                O(gates.thresholds[].max_ratio); a command may do without.
             type: float
           min:
             description: Lowest value that is good.
             type: float
+          max_ratio:
+            description:
+              - How many times the stable color's value is good; the question, with V($color), is asked for both.
+            type: float
           failures:
-            description: Ticks in a row beyond the limit that mean a rollback (2).
+            description: Measurements in a row beyond the limit that mean a rollback (2).
             type: int
             aliases: [failure_limit]
+          total_failures:
+            description: Measurements beyond the limit in the whole stage that mean a rollback. By default any number is
+              allowed, as long as they are not in a row.
+            type: int
+          interval:
+            description: Seconds from one measurement to the next. By default every tick.
+            type: float
+          count:
+            description: How often it is measured; a promotion needs them all. By default to the end of the stage.
+            type: int
+          delay:
+            description: Seconds after the begin of the stage from which on it is measured (0).
+            type: float
+          url:
+            description: The server that is asked, with any path prefix, e.g. V(http://prometheus.example.com:9090).
+            type: str
           headers:
             description: HTTP headers to send.
             type: dict
@@ -172,6 +293,20 @@ options:
           timeout:
             description: Seconds to wait for an answer (5).
             type: float
+          no_data:
+            description: What to do when data have been missing three ticks in a row. By default hold.
+            type: str
+            choices: [hold, pause, rollback]
+          source_down:
+            description: What to do when the source has not answered three ticks in a row. By default hold.
+            type: str
+            choices: [hold, pause, rollback]
+      baseline:
+        description:
+          - Names of servers of both colors. Of the stable color only these are compared with, for instance some that
+            were restarted just before the release, as the candidate's were. By default all are.
+        type: list
+        elements: str
   baseline:
     description:
       - V(concurrent) compares with the stable color, which serves at the same time.
@@ -290,8 +425,9 @@ verdict:
 cause:
   description:
     - Why. For C(promote) it is C(passed) or C(timeout); for C(rollback) C(errors), C(latency), C(threshold),
-      C(candidate_down), C(split_lost) or C(timeout); for C(hold) C(too_few_requests), C(undecided), C(one_host),
-      C(server_down), C(no_data), C(source_down), C(dwell) or C(superseded).
+      C(candidate_down), C(split_lost), C(no_data), C(source_down) or C(timeout); for C(hold)
+      C(too_few_requests), C(undecided), C(one_host), C(server_down), C(no_data), C(source_down), C(warmup), C(dwell)
+      or C(superseded).
   type: str
   returned: always
   sample: errors
@@ -349,6 +485,11 @@ evidence:
     e_promote:
       description: Evidence that it is as good; a promotion needs 1/beta. Null where none is required.
       type: float
+    latency:
+      description:
+        - By quantile C(beta), the stable color's in seconds; C(candidate) and C(stable), responses and slow ones among
+          them; and the e-values.
+      type: dict
     leave_one_out:
       description: RV(evidence.e_rollback) without each candidate server in turn.
       type: dict

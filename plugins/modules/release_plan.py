@@ -58,6 +58,12 @@ options:
     description: Whether a rollback may go to a version that was itself rolled back, or whose servers are not up.
     type: bool
     default: false
+  max_load:
+    description:
+      - How many times what a server of the other color gets at 100 %, by its capacity, a server of the color that the
+        traffic is meant for may get. Where those that are up would get more, the operation is refused.
+      - For V(deploy) all servers of the candidate are taken for up. Without it there is no limit.
+    type: float
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """

@@ -121,6 +121,10 @@ service:
     deploy:
       description: "C(source), V(registry) or V(archive), and the path C(archive), which is empty for the registry."
       type: dict
+    drain: {description: "C(timeout), seconds that sessions may last once their color has no traffic.", type: dict}
+    capacity:
+      description: "C(max_load), how much more than stable's servers those of the candidate may get, or none."
+      type: dict
     labels: {description: Labels of the container., type: dict}
 services:
   description: All services, complete, in the order of their pages.

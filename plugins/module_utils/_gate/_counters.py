@@ -5,30 +5,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
 from ._evidence import Count
+
+Totals = Mapping[str, Sequence[int]]
 
 
 @dataclass(frozen=True)
 class _Seen:
     pid: int
     uptime: Optional[float]
-    totals: dict[str, Count]
+    totals: dict[str, tuple[int, ...]]
 
 
-class Counters:
-    """Follows the totals of every balancer.
+class Increases:
+    """Follows totals (any number of them a server) of every source, such as a balancer.
 
-    A balancer's first answer only sets where counting begins. A total that went down, or another process behind the
-    socket, means that the totals began anew: that tick is dropped for the server, or for the whole balancer. A balancer
+    A source's first totals only set where counting begins. A total that went down, or another process behind the
+    source, means that the totals began anew: that tick is dropped for the server, or for the whole source. A source
     that missed a tick gives one longer tick when it answers again.
     """
 
     def __init__(self) -> None:
         self._seen: dict[str, _Seen] = {}
+
+    def update(
+        self, source: str, totals: Totals, *, pid: int = 0, uptime: Optional[float] = None
+    ) -> dict[str, tuple[int, ...]]:
+        """Increases by server since this source's last totals; a server that is left out had no data."""
+        now = _Seen(pid, uptime, {name: tuple(int(count) for count in counts) for name, counts in totals.items()})
+        before, self._seen[source] = self._seen.get(source), now
+        if before is None or _restarted(before, now):
+            return {}
+        increases = {}
+        for name, counts in now.totals.items():
+            earlier = before.totals.get(name)
+            if earlier is not None and len(earlier) == len(counts):
+                more = tuple(count - start for count, start in zip(counts, earlier))
+                if min(more, default=0) >= 0:
+                    increases[name] = more
+        return increases
+
+
+class Counters:
+    """Requests and bad ones of every balancer, as :class:`Increases` follows them."""
+
+    def __init__(self) -> None:
+        self._increases = Increases()
 
     def update(self, balancer: str, answer: Mapping[str, Any]) -> dict[str, Count]:
         """Requests and bad ones by server since this balancer's last answer.
@@ -36,20 +62,19 @@ class Counters:
         ``answer``: ``{"pid": int, "uptime": s, "servers": {name: {"requests": total, "bad": total, ...}}}``. A server
         that is left out had no data.
         """
-        totals = {name: (int(entry["requests"]), int(entry["bad"])) for name, entry in answer["servers"].items()}
-        uptime = answer.get("uptime")
-        now = _Seen(int(answer["pid"]), None if uptime is None else float(uptime), totals)
-        before, self._seen[balancer] = self._seen.get(balancer), now
-        if before is None or _restarted(before, now):
-            return {}
-        increases = {}
-        for name, (requests, bad) in totals.items():
-            if name in before.totals:
-                more, more_bad = requests - before.totals[name][0], bad - before.totals[name][1]
-                if more >= 0 and more_bad >= 0:
-                    # The totals are read while they move, so a bad request may be seen before it is counted.
-                    increases[name] = (more, min(more, more_bad))
-        return increases
+        totals = {name: (entry["requests"], entry["bad"]) for name, entry in answer["servers"].items()}
+        return clamped(self._increases.update(balancer, totals, **process(answer)))
+
+
+def process(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """What tells one process behind a balancer's socket from the next: ``pid`` and ``uptime``."""
+    uptime = answer.get("uptime")
+    return {"pid": int(answer["pid"]), "uptime": None if uptime is None else float(uptime)}
+
+
+def clamped(increases: Mapping[str, Sequence[int]]) -> dict[str, Count]:
+    """Counts that are no more bad than they are: totals are read while they move, the bad ones perhaps first."""
+    return {name: (requests, min(requests, bad)) for name, (requests, bad) in increases.items()}
 
 
 def _restarted(before: _Seen, now: _Seen) -> bool:
@@ -59,11 +84,21 @@ def _restarted(before: _Seen, now: _Seen) -> bool:
     return before.uptime is not None and now.uptime is not None and now.uptime < before.uptime
 
 
-def add_up(increases: list[Mapping[str, Count]]) -> dict[str, Count]:
+def add_up(increases: Iterable[Mapping[str, Count]]) -> dict[str, Count]:
     """Increases of all balancers together."""
     total: dict[str, Count] = {}
     for counts in increases:
         for name, (requests, bad) in counts.items():
             n, k = total.get(name, (0, 0))
             total[name] = (n + requests, k + bad)
+    return total
+
+
+def add_buckets(increases: Iterable[Mapping[str, Sequence[int]]]) -> dict[str, list[int]]:
+    """Buckets of all balancers together, by server."""
+    total: dict[str, list[int]] = {}
+    for servers in increases:
+        for name, buckets in servers.items():
+            so_far = total.get(name)
+            total[name] = list(buckets) if so_far is None else [a + b for a, b in zip(so_far, buckets)]
     return total

@@ -243,6 +243,20 @@ def requests_needed(ln_missing: float, n_c: int, n_b: int, p: float, r1: float, 
     return int(needed) + (needed > int(needed))
 
 
+def responses_needed(ln_missing: float, quantile: str, n_c: int, n_b: int) -> int:
+    """About how many more candidate responses the proof that it is no slower needs to grow by ``ln_missing``.
+
+    Taken is a candidate of which half as many (in odds) are beyond the promotion's bound as stable ones beyond beta.
+    """
+    if ln_missing <= 0.0:
+        return 0
+    b = QUANTILES[quantile]
+    a = 0.5 * b / (1.0 - 0.5 * b)
+    ratio = n_b / n_c if n_c and n_b else 1.0
+    q = (a + ratio * b) / (1.0 + ratio)
+    return int(ln_missing / (kl(a, q) + ratio * kl(b, q))) + 1
+
+
 def above_increments(limit: float, grid: Sequence[float] = ERROR_GRID) -> Increments:
     """Without a baseline. H0: the candidate's error rate is at most ``limit``; the stable counts are not looked at."""
     alternatives = []

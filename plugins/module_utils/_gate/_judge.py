@@ -19,17 +19,19 @@ from ._evidence import (
     good_increment,
     past_error_rate,
     requests_needed,
+    responses_needed,
     slow_fraction,
     slow_increments,
     to_float,
 )
 from ._health import Health
 from ._interval import RatioHistory
+from ._policy import Policies, Trouble, first
 from ._sentence import Names, sentence
 from ._settings import Settings, Threshold
-from ._tape import error_counts, has_latency, slow_counts, total, unanswered
+from ._tape import error_counts, has_latency, measuring, missing, slow_counts, total, unanswered
 from ._thresholds import Thresholds
-from ._verdict import Signals, decide, least, weakest_host
+from ._verdict import Signals, decide, ended_by, least, weakest_host
 
 # Slower than 1.46 times the stable quantile is asked for p50 and p90 only: at p99 too few responses tell.
 _PROMOTE_QUANTILES = ("p50", "p90")
@@ -52,10 +54,13 @@ class Judge:
         thresholds: Sequence[Threshold] = (),
         servers: Optional[Mapping[str, Sequence[str]]] = None,
         carry: Optional[Mapping[str, Any]] = None,
+        policies: Optional[Mapping[str, Mapping[str, str]]] = None,
     ) -> None:
+        """``policies``: by gate what it does without its data, as :func:`_settings.policies_of` gives it."""
         self.settings = settings
         self.names = names or Names()
-        self._thresholds = Thresholds(thresholds)
+        self._thresholds = Thresholds(thresholds, (carry or {}).get("thresholds"))
+        self._policies = Policies(policies or {})
         self._health = Health((servers or {}).get("candidate", ()), settings.min_errors)
         self._candidates = set((servers or {}).get("candidate", ()))
         self._e1 = HostChecked(len(ERROR_GRID), settings.cap)
@@ -66,7 +71,11 @@ class Judge:
         self._history = RatioHistory()
         self._total = {"candidate": (0, 0), "stable": (0, 0)}
         self._stage = {"candidate": (0, 0), "stable": (0, 0)}
+        # Responses and slow ones: of the stable color slower than beta, of the candidate than the rollback's bound.
         self._slow = dict.fromkeys(settings.latency, (0, 0))
+        self._slow_candidate = dict.fromkeys(settings.latency, (0, 0))
+        self._timed = {"candidate": 0, "stable": 0}
+        self._reference: dict[str, Any] = {}
         self._ticks = 0
         if carry:
             self._resume(carry)
@@ -83,10 +92,12 @@ class Judge:
             if self.settings.latency:
                 self._count_latency(candidate, stable)
         self._health.update(line, tick_c, tick_b)
+        self._reference = line.get("reference", self._reference)
         signals = self._signals(line, candidate, stable)
         verdict, cause = decide(signals)
         evidence = self._evidence(signals)
         return {
+            **ended_by(signals, verdict),
             "verdict": verdict,
             "cause": cause,
             "message": sentence(verdict, cause, self.names, self.settings, signals, evidence),
@@ -95,6 +106,10 @@ class Judge:
             "evidence": evidence,
         }
 
+    def due(self, t: float) -> list[str]:
+        """Names of the thresholds that are to be measured ``t`` seconds after the stage began."""
+        return self._thresholds.due(t)
+
     def carry(self) -> dict[str, Any]:
         """What the next stage's judge goes on from; JSON-ready."""
         return {
@@ -102,6 +117,9 @@ class Judge:
             "latency": {quantile: process.carry() for quantile, process in self._e2.items()},
             "history": self._history.carry(),
             "slow": {quantile: list(count) for quantile, count in self._slow.items()},
+            "slow_candidate": {quantile: list(count) for quantile, count in self._slow_candidate.items()},
+            "reference": self._reference,
+            "thresholds": self._thresholds.stable,
             "candidate": list(self._total["candidate"]),
             "stable": list(self._total["stable"]),
         }
@@ -112,6 +130,8 @@ class Judge:
             if quantile in self._e2:
                 self._e2[quantile].resume(process)
                 self._slow[quantile] = pair(carry["slow"][quantile])
+                self._slow_candidate[quantile] = pair(carry["slow_candidate"][quantile])
+        self._reference = dict(carry["reference"])
         self._history.resume(carry["history"])
         self._total = {color: pair(carry[color]) for color in ("candidate", "stable")}
 
@@ -144,8 +164,11 @@ class Judge:
                 more = slow_increments(past, [1.0 / o for o in LATENCY_ODDS])(n_c, k_c, n_b, k_b)
                 if more is not None:
                     self._good_latency[quantile].add(more)
-            n, k = self._slow[quantile]
-            self._slow[quantile] = (n + n_b, k + k_b)
+            self._slow[quantile] = added(self._slow[quantile], (n_b, k_b))
+            self._slow_candidate[quantile] = added(self._slow_candidate[quantile], total(slower))
+        # The same responses are counted at every quantile.
+        self._timed["candidate"] += total(slow_counts(candidate, self.settings.latency[0], 1))[0]
+        self._timed["stable"] += total(slow_counts(stable, self.settings.latency[0], 1))[0]
 
     def _e_errors(self, server: Optional[str] = None) -> Optional[float]:
         if not self.settings.errors:
@@ -185,36 +208,55 @@ class Judge:
         counts = self._together(counted, latency) >= 1.0 / settings.alpha and (
             errors is not None or latency is not None
         )
-        ln_missing = log(1.0 / settings.beta) - self._ln_e3
-        n_c, _ = self._stage["candidate"]
-        n_b, k_b = self._stage["stable"]
-        rate = k_b / n_b if n_b else 0.0
-        in_all = requests_needed(log(1.0 / settings.beta), n_c, n_b, rate, settings.r1, settings.d1)
-        needed = requests_needed(ln_missing, n_c, n_b, rate, settings.r1, settings.d1) if n_c < in_all else 0
         health = self._health
         short = health.up_fraction < settings.min_healthy
+        thresholds = self._thresholds.update(line["t"], line.get("thresholds", {}))
+        warmup = None if candidate and stable else warming(line, settings.warmup)
+        troubles = self._troubles(line, candidate, stable, warmup)
         return Signals(
             split_lost=line.get("split_lost"),
             down=health.down,
-            thresholds=self._thresholds.update(line.get("thresholds", {})),
+            thresholds=thresholds,
+            forced=self._policies.update([*troubles, *thresholds.troubles]),
             rollback_counts=counts,
             rollback_cause="latency" if (latency or 0.0) > (counted or 0.0) else "errors",
             one_host=weakest_host(self._without(), settings.host_check) if counts else None,
             e_rollback=self._together(errors, latency),
-            source_down=unanswered(line),
-            no_data=self._no_data(candidate, stable),
+            source_down=first(troubles, "source_down"),
+            no_data=first(troubles, "no_data"),
+            warmup=warmup,
             server_down="; ".join(text for _, text in sorted(health.missing.items())) if short else None,
             useless=health.useless,
-            needed=needed if settings.errors else 0,
+            measuring=measuring(line) if settings.latency else None,
+            needed=self._needed(),
             e_promote=self._e_promote(),
             proven=1.0 / settings.beta,
             promote_below=settings.promote_below,
             lasted=line["t"] >= settings.dwell,
         )
 
+    def _needed(self) -> int:
+        """About how many candidate requests are still missing; 0 once there were enough of them to tell."""
+        settings = self.settings
+        ln_proof = log(1.0 / settings.beta)
+        needed = []
+        if settings.errors:
+            n_c, _ = self._stage["candidate"]
+            n_b, k_b = self._stage["stable"]
+            rate = k_b / n_b if n_b else 0.0
+            if n_c < requests_needed(ln_proof, n_c, n_b, rate, settings.r1, settings.d1):
+                needed.append(requests_needed(ln_proof - self._ln_e3, n_c, n_b, rate, settings.r1, settings.d1))
+        for quantile, process in self._good_latency.items():
+            n_c, n_b = self._timed["candidate"], self._timed["stable"]
+            if n_c < responses_needed(ln_proof, quantile, n_c, n_b):
+                needed.append(responses_needed(ln_proof - process.ln_e, quantile, n_c, n_b))
+        return max(needed, default=0)
+
+    def _e_promote_errors(self) -> Optional[float]:
+        return to_float(self._ln_e3) if self.settings.errors else None
+
     def _e_promote(self) -> Optional[float]:
-        errors = to_float(self._ln_e3) if self.settings.errors else None
-        return least([errors, *(to_float(process.ln_e) for process in self._good_latency.values())])
+        return least([self._e_promote_errors(), *(to_float(process.ln_e) for process in self._good_latency.values())])
 
     def _without(self) -> dict[str, float]:
         """E_rollback without each candidate server in turn."""
@@ -223,13 +265,28 @@ class Judge:
             for server in sorted(self._candidates)
         }
 
-    def _no_data(self, candidate: Mapping[str, Any], stable: Mapping[str, Any]) -> Optional[str]:
-        if not self.settings.errors and not self.settings.latency:
-            return None
-        if not candidate or not stable:
-            return f"no counters of {self.names.stable if candidate else self.names.candidate} in this tick"
-        missing = [q for q in self._e2 if not has_latency(candidate, q) or not has_latency(stable, q)]
-        return f"no latencies ({missing[0]}) in this tick" if missing else None
+    def _troubles(
+        self, line: Mapping[str, Any], candidate: Mapping[str, Any], stable: Mapping[str, Any], warmup: Optional[str]
+    ) -> list[Trouble]:
+        """What is missing of the data that this judge needs."""
+        settings = self.settings
+        gates = [gate for gate in ("errors", "latency") if (settings.errors if gate == "errors" else settings.latency)]
+        silent = unanswered(line)
+        if silent:
+            asked = [gate for gate in gates if gate not in settings.elsewhere] or ["balancers"]
+            return [Trouble(gate, "source_down", silent) for gate in asked]
+        troubles = [trouble for gate in gates if (trouble := missing(line, gate))]
+        known = {trouble.gate for trouble in troubles}
+        if "errors" in gates and "errors" not in known and not warmup:
+            there = error_counts(candidate), error_counts(stable)
+            if not all(there):
+                color = self.names.stable if there[0] else self.names.candidate
+                troubles.append(Trouble("errors", "no_data", f"no counters of {color} in this tick"))
+        if "latency" in gates and "latency" not in known and not warmup and measuring(line) is None:
+            unseen = [q for q in self._e2 if not has_latency(candidate, q) or not has_latency(stable, q)]
+            if unseen:
+                troubles.append(Trouble("latency", "no_data", f"no latencies ({unseen[0]}) in this tick"))
+        return troubles
 
     def _evidence(self, signals: Signals) -> dict[str, Any]:
         low, high = self._history.interval()
@@ -239,6 +296,8 @@ class Judge:
             "e_errors": self._e_errors(),
             "e_latency": self._e_latency(),
             "e_promote": signals.e_promote,
+            "e_promote_errors": self._e_promote_errors(),
+            "latency": self._latency_evidence(),
             "leave_one_out": self._without(),
             "hosts_told_apart": len(self._candidates) > 1,
             "candidate": named(self._total["candidate"]),
@@ -249,6 +308,36 @@ class Judge:
             "needed": signals.needed,
             "thresholds": self._thresholds.evidence(),
         }
+
+    def _latency_evidence(self) -> dict[str, dict[str, Any]]:
+        """By quantile what its bounds are (seconds; beta is None while it is taken), counts, and e-values."""
+        beta = self._reference.get("beta", {})
+        return {
+            quantile: {
+                "beta": beta.get(quantile),
+                "candidate": list(self._slow_candidate[quantile]),
+                "stable": list(self._slow[quantile]),
+                "e_rollback": to_float(process.pooled.ln_e),
+                "e_promote": to_float(self._good_latency[quantile].ln_e) if quantile in self._good_latency else None,
+            }
+            for quantile, process in self._e2.items()
+        }
+
+
+def warming(line: Mapping[str, Any], warmup: float) -> Optional[str]:
+    """Which servers are too young to be counted, or None."""
+    young = sorted(line.get("warmup", {}).items())
+    if not young:
+        return None
+    return (
+        ", ".join(f"{name} for {age:.0f} s" for name, age in young[:3])
+        + (f" and {len(young) - 3} more" if len(young) > 3 else "")
+        + f", and what a container does in its first {warmup:g} s is not counted"
+    )
+
+
+def added(one: Count, other: Count) -> Count:
+    return one[0] + other[0], one[1] + other[1]
 
 
 def pair(count: Sequence[int]) -> Count:

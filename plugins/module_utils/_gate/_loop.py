@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil
+from math import ceil, inf
 from typing import Any, Callable, Optional, Protocol
 
-from ._counters import Counters, add_up
+from ._counters import Counters, Increases, add_buckets, add_up, clamped, process
 from ._health import is_up
+from ._latency import Reference, unpack
 from ._sentence import Names, progress
 from ._settings import Settings
 from ._sources import Reading
@@ -25,8 +26,14 @@ from ._verdict import at_timeout
 OUTCOMES = {"promote": "promote", "rollback": "rollback", "hold": "pause"}
 # Connections, and finding the Python to use, make the first look slower than the others.
 _FIRST_WAIT = 20.0
-_SHORTEST_WAIT = 3.0
+_SHORTEST_WAIT = 5.0
 _LONGEST_WAIT = 10.0
+# Between verdict and shift nobody waits long for a balancer that hangs.
+_LAST_WAIT = 3.0
+NO_HISTOGRAM = (
+    "HAProxy on {balancer} counts no latencies: that needs HAProxy 2.2 or newer, and its configuration written by "
+    "sluice.bluegreen.site with haproxy_histogram: true; else leave gates.latency out, or read it from Prometheus"
+)
 
 
 class AnyJudge(Protocol):
@@ -37,6 +44,8 @@ class AnyJudge(Protocol):
 
     def tick(self, line: Mapping[str, Any]) -> dict[str, Any]: ...
 
+    def due(self, t: float) -> list[str]: ...
+
     def carry(self) -> dict[str, Any]: ...
 
 
@@ -46,14 +55,18 @@ class Observation:
 
     ``balancers``: by name the result of ``haproxy_tick``, or of its failure (``failed`` or ``unreachable`` with
     ``msg``); one that did not answer in time may be missing. ``thresholds``: by name what its source said.
+    ``totals``: by gate (``errors``, ``latency``) what a source of its own said, as :func:`_sources.error_totals` and
+    :func:`_sources.bucket_totals` give it.
     """
 
     balancers: Mapping[str, Mapping[str, Any]]
     thresholds: Mapping[str, Reading] = field(default_factory=dict)
+    totals: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
-# Looks at every balancer and source; given the tape line of the tick before (or None) and the seconds to wait.
-Observe = Callable[[Optional[Line], float], Observation]
+# Looks at every balancer and source; given the tape line of the tick before (or None), the seconds to wait, and the
+# names of the thresholds that are due.
+Observe = Callable[[Optional[Line], float, Sequence[str]], Observation]
 # Hands over the last line of the tape; given the seconds to wait.
 Record = Callable[[Line, float], None]
 
@@ -70,7 +83,77 @@ class Watch:
     lease: Optional[float] = None
     """A balancer that does not answer for longer has gone back by itself; None where runtime does not lead."""
     ages: Mapping[str, float] = field(default_factory=dict)
-    """How long the container of a server had been running when the stage began; one left out is not warming up."""
+    """How long the container of a server had been running when the stage began.
+
+    A candidate that is left out has the age that the balancers' journals give it, others are not warming up.
+    """
+    baseline: Sequence[str] = ()
+    """The stable servers to compare with; all of them where empty."""
+    reference: Mapping[str, Any] = field(default_factory=dict)
+    """The stable color's quantiles, as a stage before took them."""
+
+
+# By color and server.
+ByColor = Mapping[str, Mapping[str, Sequence[int]]]
+
+
+class _Found:
+    """What of a tick goes onto the tape: counts by color and server, and what is missing by gate."""
+
+    def __init__(self, colors: Iterable[str]) -> None:
+        self.colors: dict[str, dict[str, dict[str, Any]]] = {color: {} for color in colors}
+        self.missing: dict[str, dict[str, str]] = {}
+
+    def add(self, gate: str, counts: Mapping[str, Mapping[str, Any]]) -> None:
+        for color, servers in counts.items():
+            for name, entry in servers.items():
+                self.colors[color].setdefault(name, {})[gate] = entry
+
+    def drop(self, name: str) -> None:
+        for servers in self.colors.values():
+            servers.pop(name, None)
+
+
+class _Apart:
+    """Totals of a source of its own, which is asked more often than it looks itself.
+
+    Both colors' totals move at moments of their own, and a tick in which only one of them moved says nothing: so what
+    came is kept until there are requests of both. That looks at how many requests there are, never at how they went.
+    """
+
+    def __init__(self) -> None:
+        self._increases: dict[str, Increases] = {}
+        self._kept: dict[str, dict[str, list[int]]] = {}
+        self._bounds: Any = None
+
+    def update(self, totals: Mapping[str, Any], missing: dict[str, str]) -> Optional[ByColor]:
+        """Increases by color and server; zeros while they are kept back, None with the reason in ``missing``."""
+        for cause in ("source_down", "no_data"):
+            if cause in totals:
+                missing[cause] = str(totals[cause])
+                return None
+        if "totals" not in totals:
+            missing["source_down"] = str(totals.get("msg") or "no answer in time")
+            return None
+        if totals.get("bounds") != self._bounds:
+            # Another histogram than before: counting begins anew.
+            self._bounds, self._increases, self._kept = totals.get("bounds"), {}, {}
+        for color, servers in totals["totals"].items():
+            if not servers:
+                missing["no_data"] = f"the queries give nothing for the {color} color"
+            kept = self._kept.setdefault(color, {})
+            for name, more in self._increases.setdefault(color, Increases()).update(color, servers).items():
+                kept[name] = [a + b for a, b in zip(kept.get(name, [0] * len(more)), more)]
+        if missing:
+            return None
+        if not all(any(map(any, servers.values())) for servers in self._kept.values()):
+            return {
+                color: {name: [0] * len(counts) for name, counts in servers.items()}
+                for color, servers in self._kept.items()
+            }
+        given: ByColor = self._kept
+        self._kept = {color: {} for color in given}
+        return given
 
 
 class GateLoop:
@@ -95,6 +178,16 @@ class GateLoop:
         self._sleep = sleep
         self._say = say
         self._counters = Counters()
+        self._buckets = Increases()
+        self._apart: dict[str, _Apart] = {gate: _Apart() for gate in judge.settings.elsewhere}
+        self._reference = Reference(
+            judge.settings.latency, judge.settings.slowdown, judge.settings.promote_slowdown, watch.reference
+        )
+        self._compared = {
+            "candidate": list(watch.servers["candidate"]),
+            "stable": list(watch.baseline or watch.servers["stable"]),
+        }
+        self._ages = dict(watch.ages)
         self._began = 0.0
         self._seen: dict[str, float] = {}
         self._counted_until = 0.0
@@ -102,7 +195,7 @@ class GateLoop:
     def look(self) -> dict[str, Any]:
         """Look once and claim nothing: what check mode does. ``verdict`` and ``outcome`` are None."""
         self._begin()
-        observation = self._observe(None, self._first_wait())
+        observation = self._observe(None, self._wait(_FIRST_WAIT, _FIRST_WAIT), self._judge.due(0.0))
         line = self._line(0.0, observation)
         settings, names = self._judge.settings, self._judge.names
         message = (
@@ -125,14 +218,14 @@ class GateLoop:
         while ended is None:
             self._sleep(max(0.0, self._began + number * settings.tick - self._clock()))
             at = self._elapsed()
-            observation = self._observe(line, min(max(settings.tick, _SHORTEST_WAIT), _LONGEST_WAIT))
+            observation = self._observe(line, self._wait(_SHORTEST_WAIT, _LONGEST_WAIT), self._judge.due(at))
             fenced = _fenced(observation)
             if fenced:
                 return self._superseded(at, fenced)
             line = self._line(at, observation)
             result = self._judge.tick(line)
             self._say(progress(self._watch.label, result, self._judge.names))
-            if result["verdict"] != "hold":
+            if result["verdict"] != "hold" or "outcome" in result:
                 ended = result
             elif at >= settings.timeout:
                 ended = at_timeout(result, settings.on_timeout)
@@ -140,23 +233,26 @@ class GateLoop:
             number = max(number + 1, ceil((self._clock() - self._began) / settings.tick))
         if line is not None:
             # This renews the lease once more, so that it outlasts what the caller does next.
-            self._record(line, _SHORTEST_WAIT)
+            self._record(line, self._wait(_LAST_WAIT, _LAST_WAIT))
         return self._finished(ended)
 
     def _begin(self) -> None:
         self._began = self._clock()
         self._seen = dict.fromkeys(self._watch.balancers, self._began)
 
-    def _first_wait(self) -> float:
-        longest = max(self._judge.settings.tick, self._watch.lease / 2.0) if self._watch.lease else _FIRST_WAIT
-        return min(_FIRST_WAIT, longest)
+    def _wait(self, shortest: float, longest: float) -> float:
+        """Seconds to wait for the balancers: a tick, within limits, and never so long that the others' leases end."""
+        tick = self._judge.settings.tick
+        wait = min(max(tick, shortest), longest)
+        return min(wait, max(tick, self._watch.lease / 2.0)) if self._watch.lease else wait
 
     def _start(self) -> tuple[Optional[dict[str, Any]], Optional[Line]]:
         """The first look sets where counting begins; it ends a gate only when something is plainly wrong."""
-        observation = self._observe(None, self._first_wait())
+        observation = self._observe(None, self._wait(_FIRST_WAIT, _FIRST_WAIT), ())
         fenced = _fenced(observation)
         if fenced:
             return self._superseded(0.0, fenced), None
+        self._note_ages(observation)
         line = self._line(0.0, observation)
         if isinstance(self._judge, ThresholdJudge):
             self._judge.note_stable(*self._totals(observation, self._watch.servers["stable"]))
@@ -179,15 +275,32 @@ class GateLoop:
         digits = 1 if self._judge.settings.tick >= 1.0 else 3
         return round(self._clock() - self._began, digits)
 
+    def _note_ages(self, observation: Observation) -> None:
+        """The candidate's containers are as old as its deployment, by the journal of whoever knows of it."""
+        answers, _ = self._answers(observation)
+        known = [float(answer["deployed"]) for answer in answers.values() if answer.get("deployed") is not None]
+        if known:
+            for name in self._watch.servers["candidate"]:
+                self._ages.setdefault(name, min(known))
+
     def _line(self, at: float, observation: Observation) -> Line:
         answers, missed = self._answers(observation)
         line: Line = {"t": at}
-        counts = self._count(at, answers)
+        since, self._counted_until = self._counted_until, at
         if answers:
-            line["colors"] = {
-                color: {name: {"errors": list(counts[name])} for name in names if name in counts}
-                for color, names in self._watch.servers.items()
-            }
+            found = _Found(self._compared)
+            self._count_errors(found, answers, observation)
+            if self._judge.settings.latency:
+                self._count_latency(found, answers, observation)
+                line["reference"] = self._reference.info
+            young = self._young(since)
+            for name in young:
+                found.drop(name)
+            line["colors"] = found.colors
+            if found.missing:
+                line["missing"] = found.missing
+            if young:
+                line["warmup"] = young
         else:
             line["source_down"] = "; ".join(f"{name}: {why}" for name, why in sorted(missed.items()))
         if answers and missed:
@@ -215,15 +328,72 @@ class GateLoop:
                 answers[balancer] = answer
         return answers, missed
 
-    def _count(self, at: float, answers: Mapping[str, Mapping[str, Any]]) -> dict[str, tuple[int, int]]:
-        increases = [self._counters.update(balancer, answer) for balancer, answer in sorted(answers.items())]
-        since, self._counted_until = self._counted_until, at
-        warmup = self._judge.settings.warmup
+    def _count_errors(self, found: _Found, answers: Mapping[str, Mapping[str, Any]], observation: Observation) -> None:
+        # Also where errors come from elsewhere: the totals must be followed from the first answer on.
+        of_balancers = add_up([self._counters.update(name, answer) for name, answer in sorted(answers.items())])
+        increases: Optional[ByColor] = self._by_color(of_balancers)
+        if "errors" in self._apart:
+            increases = self._from_apart("errors", found, observation)
+        if increases is not None:
+            found.add("errors", {color: _lists(clamped(servers)) for color, servers in increases.items()})
+
+    def _count_latency(self, found: _Found, answers: Mapping[str, Mapping[str, Any]], observation: Observation) -> None:
+        if "latency" in self._apart:
+            increases = self._from_apart("latency", found, observation)
+            bounds = [float(bound) for bound in observation.totals.get("latency", {}).get("bounds", [])]
+        else:
+            increases, bounds = self._histograms(answers, found)
+        if increases is None:
+            return
+        try:
+            found.add("latency", self._reference.count([*bounds, inf], increases["candidate"], increases["stable"]))
+        except ValueError as error:
+            found.missing["latency"] = {"no_data": str(error)}
+
+    def _from_apart(self, gate: str, found: _Found, observation: Observation) -> Optional[ByColor]:
+        missing: dict[str, str] = {}
+        increases = self._apart[gate].update(observation.totals.get(gate, {}), missing)
+        if missing:
+            found.missing[gate] = missing
+        if increases is None:
+            return None
+        return {color: self._chosen(color, increases.get(color, {})) for color in self._compared}
+
+    def _histograms(
+        self, answers: Mapping[str, Mapping[str, Any]], found: _Found
+    ) -> tuple[Optional[ByColor], list[float]]:
+        """Increases of the balancers' own histograms by color, and their bounds."""
+        per_balancer = []
+        bounds: list[float] = []
+        for balancer, answer in sorted(answers.items()):
+            histogram = answer.get("latency")
+            if histogram is None:
+                found.missing["latency"] = {"no_data": NO_HISTOGRAM.format(balancer=balancer)}
+                return None, bounds
+            bounds = [float(bound) for bound in histogram["bounds"]]
+            totals = {name: unpack(packed, len(bounds) + 1) for name, packed in histogram["servers"].items()}
+            per_balancer.append(self._buckets.update(balancer, totals, **process(answer)))
+        return self._by_color(add_buckets(per_balancer)), bounds
+
+    def _by_color(self, servers: Mapping[str, Sequence[int]]) -> dict[str, dict[str, Sequence[int]]]:
+        """The servers that are compared."""
         return {
-            name: count
-            for name, count in add_up(list(increases)).items()
-            if name not in self._watch.ages or self._watch.ages[name] + since >= warmup
+            color: {name: servers[name] for name in names if name in servers} for color, names in self._compared.items()
         }
+
+    def _chosen(self, color: str, servers: Mapping[str, Sequence[int]]) -> Mapping[str, Sequence[int]]:
+        """Of a source that knows the inventory's names those that are compared, of any other all."""
+        if not set(servers) & set(self._watch.servers[color]):
+            return servers
+        return {name: counts for name, counts in servers.items() if name in self._compared[color]}
+
+    def _young(self, since: float) -> dict[str, float]:
+        """Ages, at the begin of the tick, of the servers that are too young to be counted."""
+        warmup = self._judge.settings.warmup
+        ages = {
+            name: self._ages[name] + since for names in self._compared.values() for name in names if name in self._ages
+        }
+        return {name: round(age, 1) for name, age in ages.items() if age < warmup}
 
     def _fallen_back(self, at: float, answers: Iterable[str], missed: Mapping[str, str]) -> Optional[str]:
         now = self._began + at
@@ -272,7 +442,7 @@ def replay(
     for line in lines:
         result = judge.tick(line)
         say(progress(label, result, judge.names))
-        if result["verdict"] != "hold":
+        if result["verdict"] != "hold" or "outcome" in result:
             return {"outcome": OUTCOMES[result["verdict"]], **result, "carry": judge.carry()}
         if line["t"] >= settings.timeout:
             ended = at_timeout(result, settings.on_timeout)
@@ -281,6 +451,10 @@ def replay(
         raise ValueError("a tape without lines")
     message = f"the tape ends at {result['elapsed']:.0f} s without a verdict; last: {result['message']}"
     return {**result, "outcome": "pause", "held_for": result["cause"], "message": message, "carry": judge.carry()}
+
+
+def _lists(counts: Mapping[str, tuple[int, int]]) -> dict[str, list[int]]:
+    return {name: list(count) for name, count in counts.items()}
 
 
 def _fenced(observation: Observation) -> Optional[str]:

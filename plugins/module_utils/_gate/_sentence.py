@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from math import floor, log10
 from typing import TYPE_CHECKING, Any, Optional
 
+from ._policy import Forced
 from ._settings import Settings
 
 if TYPE_CHECKING:
@@ -77,6 +78,8 @@ def sentence(
 ) -> str:
     """The message of a verdict of the judge."""
     c, b = names.candidate, names.stable
+    if signals.forced and cause == signals.forced.trouble.cause:
+        return _forced(signals.forced)
     if cause == "split_lost":
         return f"the split is not what was set: {signals.split_lost}"
     if cause == "candidate_down":
@@ -86,10 +89,7 @@ def sentence(
     if cause == "errors":
         return _comparison(names, settings, evidence) + _single_host(names, evidence)
     if cause == "latency":
-        return (
-            f"{c} is slower than {b}: the evidence against 'at most 10 % slower' is {odds(evidence['e_latency'])}"
-            + _single_host(names, evidence)
-        )
+        return f"{c} is slower than {b}: " + _slower(names, settings, evidence) + _single_host(names, evidence)
     if cause == "passed":
         return _passed(names, settings, evidence)
     if cause == "source_down":
@@ -104,6 +104,13 @@ def sentence(
         )
     if cause == "server_down":
         return f"not all servers of {c} are up: {signals.server_down}"
+    if cause == "warmup":
+        return f"warming up: {c} has run {signals.warmup}"
+    if cause == "too_few_requests" and signals.measuring is not None:
+        return (
+            f"too few requests: to know how quick {b} is, {signals.measuring} more of its responses are needed; "
+            "latencies are compared from then on"
+        )
     if cause == "too_few_requests":
         had = requests(evidence["stage"]["candidate"]["requests"], none="none")
         return f"too few requests: {c} had {had} in this stage, about {signals.needed} more are needed"
@@ -113,7 +120,37 @@ def sentence(
         return f"undecided: {signals.thresholds.failing}"
     if signals.useless:
         return f"undecided: every request to {c} failed in this tick, which shows nothing good whatever {b} does"
+    if signals.thresholds.waiting:
+        return f"undecided: {signals.thresholds.waiting}"
+    proven = evidence["e_promote_errors"]
+    if evidence["latency"] and (proven is None or proven >= signals.proven):
+        return "undecided: " + _slower(names, settings, evidence)
     return "undecided: " + _comparison(names, settings, evidence)
+
+
+def _forced(forced: Forced) -> str:
+    trouble = forced.trouble
+    done = {"rollback": "rolled back", "pause": "paused for a person"}[forced.action]
+    return f"{done}, as {trouble.cause}: {forced.action} of {trouble.gate} says: {trouble.text}"
+
+
+def _slower(names: Names, settings: Settings, evidence: Mapping[str, Any]) -> str:
+    """The quantile that says most."""
+    c, b = names.candidate, names.stable
+    quantile, found = max(evidence["latency"].items(), key=lambda entry: entry[1]["e_rollback"])
+    (n_c, k_c), (n_b, k_b) = found["candidate"], found["stable"]
+    beta = found["beta"]
+    than = f"{milliseconds(beta)} ({b}'s {quantile})" if beta else f"{b}'s {quantile}"
+    return (
+        f"{per_cent(k_c, n_c)} of {requests(n_c)} to {c} took over {settings.slowdown:.4g} times as long as {than}, "
+        f"{per_cent(k_b, n_b)} of {n_b} to {b} over once; the evidence against 'at most "
+        f"{100.0 * (settings.slowdown - 1.0):.3g} % slower' is {odds(evidence['e_latency'])}"
+    )
+
+
+def milliseconds(seconds: float) -> str:
+    """``53 ms``."""
+    return f"{1000.0 * seconds:.3g} ms"
 
 
 def _comparison(names: Names, settings: Settings, evidence: Mapping[str, Any]) -> str:
@@ -140,12 +177,21 @@ def _passed(names: Names, settings: Settings, evidence: Mapping[str, Any]) -> st
     candidate, stable = evidence["stage"]["candidate"], evidence["stage"]["stable"]
     if evidence["e_promote"] is None:
         return f"{c} is up and within every limit"
+    if evidence["e_promote_errors"] is None:
+        return f"{c} is as quick as {b}; {_not_slower(settings, evidence)}"
+    latency = f", and {_not_slower(settings, evidence)}" if evidence["latency"] else ""
     return (
         f"{c} is as good as {b}: {per_cent(candidate['errors'], candidate['requests'])} of "
         f"{requests(candidate['requests'])} failed, {b} {per_cent(stable['errors'], stable['requests'])} of "
         f"{stable['requests']}; the evidence against '{settings.r1:g} times as often plus {100 * settings.d1:g} "
-        f"percentage points or worse' is {odds(evidence['e_promote'])}"
+        f"percentage points or worse' is {odds(evidence['e_promote_errors'])}{latency}"
     )
+
+
+def _not_slower(settings: Settings, evidence: Mapping[str, Any]) -> str:
+    proofs = [found["e_promote"] for found in evidence["latency"].values() if found["e_promote"] is not None]
+    text = f"'{100.0 * (settings.promote_slowdown - 1.0):.3g} % slower or worse'"
+    return f"against {text} it is {odds(min(proofs))}" if proofs else "slowness was looked for and not found"
 
 
 def absolute_sentence(
@@ -163,6 +209,8 @@ def absolute_sentence(
     rate = f"{per_cent(count['errors'], count['requests'])} of {requests(count['requests'])} failed"
     if cause == "errors":
         found = f"{c}: {rate}, and the evidence against {limit_text} is {odds(evidence['e_errors'])}"
+    elif cause == "latency" or (cause == "undecided" and evidence["slower"] and not signals.thresholds.failing):
+        found = (f"{c} is slower: " if cause == "latency" else "undecided: ") + _slower(names, settings, evidence)
     elif cause == "passed":
         within = f"{rate}, within {limit_text}" if limit_text else "no limit was set for errors"
         found = f"{c} is up for {settings.dwell:g} s; {within}"
@@ -212,6 +260,7 @@ _SAY_WHY = (
     "one_host",
     "server_down",
     "superseded",
+    "warmup",
 )
 
 

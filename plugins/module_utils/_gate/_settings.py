@@ -14,9 +14,13 @@ from urllib.parse import urlsplit
 
 from .._errors import InputError
 from ._evidence import QUANTILES
+from ._policy import ACTIONS, CAUSES
 
 ON_TIMEOUT = ("pause", "rollback", "promote")
-SOURCES = ("prometheus",)
+SOURCES = ("prometheus", "json", "command")
+JUDGE_SOURCES = ("haproxy", "prometheus")
+# Stands for the color that is asked about, in whatever a source is asked.
+COLOR = "$color"
 
 Number = Union[int, float]
 
@@ -29,6 +33,10 @@ class Settings:
     """Whether error rates are compared (E1, E3)."""
     latency: tuple[str, ...] = ()
     """Quantiles of which latencies are compared (E2): some of p50, p90, p99; empty for none."""
+    slowdown: float = 1.1
+    """Roll back only on evidence that more responses are slower than this many times the stable quantile."""
+    promote_slowdown: float = 1.46
+    """Promote on evidence that fewer are slower than this many times."""
     alpha: float = 0.01
     """Chance of rolling back a candidate that is not worse, over a whole release."""
     beta: float = 0.05
@@ -60,6 +68,8 @@ class Settings:
     """Fraction of the candidate's servers that must be up to promote."""
     max_error_ratio: Optional[float] = None
     """Highest error rate of the candidate where there is nothing to compare with."""
+    elsewhere: tuple[str, ...] = ()
+    """Gates (errors, latency) whose data do not come from the balancers."""
 
     def __post_init__(self) -> None:
         for name in ("alpha", "beta"):
@@ -67,6 +77,13 @@ class Settings:
         _check(self.r0 >= 1.0, "max_ratio", self.r0, "1 or more (1.5 means: up to half more errors are accepted)")
         _check(self.r1 >= 1.0, "promote_ratio", self.r1, "1 or more")
         _check(0.0 < self.d1 < 1.0, "margin", self.d1, "above 0 and below 100 percentage points")
+        _check(self.slowdown >= 1.0, "max_slowdown", 100.0 * (self.slowdown - 1.0), "0 % or more")
+        _check(
+            self.promote_slowdown > self.slowdown,
+            "promote_slowdown",
+            100.0 * (self.promote_slowdown - 1.0),
+            f"more than max_slowdown, {100.0 * (self.slowdown - 1.0):g} %",
+        )
         _check(self.cap > 1.0, "cap", self.cap, "above 1")
         _check(self.tick > 0.0, "tick", self.tick, "above 0 seconds")
         _check(self.dwell >= 0.0, "dwell", self.dwell, "0 seconds or more")
@@ -89,42 +106,121 @@ class Settings:
 
 @dataclass(frozen=True)
 class Threshold:
-    """A limit on one measured value: above ``max`` or below ``min`` in ``failures`` ticks in a row means rollback."""
+    """A limit on one measured value: above ``max``, below ``min``, or above ``max_ratio`` times the stable color's.
+
+    ``failures`` measurements in a row beyond it, or ``total_failures`` in all, mean rollback. It is measured every
+    ``interval`` seconds (every tick where None) from ``delay`` seconds after the stage began, and where ``count`` is
+    set so many times; a promotion needs them all. A command may do without a limit: its exit status then decides.
+    """
 
     name: str
     max: Optional[float] = None
     min: Optional[float] = None
+    max_ratio: Optional[float] = None
     failures: int = 2
+    total_failures: Optional[int] = None
+    interval: Optional[float] = None
+    count: Optional[int] = None
+    delay: float = 0.0
     source: str = "prometheus"
     url: Optional[str] = None
     query: Optional[str] = None
+    path: Optional[str] = None
+    command: Sequence[str] = ()
+    env: Mapping[str, str] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    token: Optional[str] = field(default=None, repr=False)
+    timeout: float = 5.0
+    no_data: str = "hold"
+    source_down: str = "hold"
+
+    def __post_init__(self) -> None:
+        where = f"threshold {self.name!r}"
+        self._check_limits(where)
+        for name, least in (("failures", 1), ("total_failures", 1), ("count", 1)):
+            number = getattr(self, name)
+            if number is not None and number < least:
+                raise InputError(f"{where}: {name} {number}: at least {least} is needed")
+        if self.source not in SOURCES:
+            raise InputError(f"{where}: source {self.source!r}: use {' or '.join(SOURCES)}")
+        needed = {"prometheus": ("url", "query"), "json": ("url",), "command": ("command",)}[self.source]
+        if self.source == "json" and self.limits:
+            needed = ("url", "path")
+        if not all(getattr(self, name) for name in needed):
+            raise InputError(f"{where}: source {self.source} needs {' and '.join(needed)}")
+        if self.url:
+            _check_url(self.url, where)
+        for name in ("timeout", "interval"):
+            seconds = getattr(self, name)
+            if seconds is not None and not seconds > 0:
+                raise InputError(f"{where}: {name} {seconds:g}: seconds above 0 are needed")
+        if not self.delay >= 0:
+            raise InputError(f"{where}: delay {self.delay:g}: 0 seconds or more are needed")
+        check_policy(self.policy, where)
+
+    def _check_limits(self, where: str) -> None:
+        if len(self.limits) > 1 or (not self.limits and self.source != "command"):
+            raise InputError(f"{where}: give either max, min or max_ratio")
+        for name, limit in self.limits.items():
+            if not math.isfinite(limit) or (name == "max_ratio" and limit <= 0):
+                raise InputError(f"{where}: {name} {limit!r} is not a limit; give a number")
+        if self.max_ratio is not None and not any(COLOR in part for part in self.asked):
+            raise InputError(
+                f"{where}: max_ratio asks for both colors, so write {COLOR} where the color stands in the question"
+            )
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limit by its kind; empty for a command whose exit status decides."""
+        given = {"max": self.max, "min": self.min, "max_ratio": self.max_ratio}
+        return {name: float(limit) for name, limit in given.items() if limit is not None}
+
+    @property
+    def asked(self) -> list[str]:
+        """What the source is asked, in which ``$color`` stands for the color."""
+        return [part for part in (self.url, self.query, self.path, *self.command) if part]
+
+    @property
+    def policy(self) -> dict[str, str]:
+        return {"no_data": self.no_data, "source_down": self.source_down}
+
+    def violated(self, value: float, stable: Optional[float] = None) -> bool:
+        """Whether ``value`` is beyond the limit; ``stable`` is the stable color's, for ``max_ratio``."""
+        if self.max_ratio is not None:
+            return stable is not None and value > self.max_ratio * stable
+        return (self.max is not None and value > self.max) or (self.min is not None and value < self.min)
+
+    def limit(self, stable: Optional[float] = None) -> str:
+        """The limit in words."""
+        if self.max_ratio is not None:
+            of = f", which is {stable:g}" if stable is not None else ""
+            return f"at most {self.max_ratio:g} times the stable color's{of}"
+        return f"at most {self.max:g}" if self.max is not None else f"at least {self.min:g}"
+
+
+@dataclass(frozen=True)
+class Series:
+    """Where a judge reads running totals in Prometheus: queries that give one series a color and server.
+
+    For errors ``requests`` and ``bad``, for latencies ``buckets`` (with the label ``le``). A series belongs to the
+    color that ``color_label`` says, else to that of the server that ``server_label`` names (a port behind it aside).
+    """
+
+    url: str
+    requests: Optional[str] = None
+    bad: Optional[str] = None
+    buckets: Optional[str] = None
+    color_label: str = "color"
+    server_label: str = "server"
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     token: Optional[str] = field(default=None, repr=False)
     timeout: float = 5.0
 
-    def __post_init__(self) -> None:
-        where = f"threshold {self.name!r}"
-        if (self.max is None) == (self.min is None):
-            raise InputError(f"{where}: give either max or min")
-        limit = self.max if self.max is not None else self.min
-        if limit is None or not math.isfinite(limit):
-            raise InputError(f"{where}: {limit!r} is not a limit; give a number")
-        if self.failures < 1:
-            raise InputError(f"{where}: failures {self.failures}: at least 1 is needed")
-        if self.source not in SOURCES:
-            raise InputError(f"{where}: source {self.source!r}: use {' or '.join(SOURCES)}")
-        if not self.url or not self.query:
-            raise InputError(f"{where}: source {self.source} needs url and query")
-        _check_url(self.url, where)
-        if self.timeout <= 0:
-            raise InputError(f"{where}: timeout {self.timeout:g}: seconds above 0 are needed")
 
-    def violated(self, value: float) -> bool:
-        return (self.max is not None and value > self.max) or (self.min is not None and value < self.min)
-
-    @property
-    def limit(self) -> str:
-        return f"at most {self.max:g}" if self.max is not None else f"at least {self.min:g}"
+def check_policy(policy: Mapping[str, str], where: str) -> None:
+    for cause, action in policy.items():
+        if action not in ACTIONS:
+            raise InputError(f"{where}: {cause} {action!r}: use one of {', '.join(ACTIONS)}")
 
 
 def _check(passed: bool, name: str, value: Number, wanted: str) -> None:
@@ -168,6 +264,11 @@ _ERROR_OPTIONS = {
     "min_errors": "min_errors",
     "warmup": "warmup",
 }
+_SERIES_OPTIONS = ("url", "color_label", "server_label", "headers", "token", "timeout")
+_ERROR_SERIES = ("requests", "bad")
+_LATENCY_SERIES = ("buckets",)
+# Options of a gate that are read elsewhere than in its settings.
+_ELSEWHERE = ("source", *CAUSES, *_SERIES_OPTIONS, *_ERROR_SERIES, *_LATENCY_SERIES)
 
 
 def settings_of(gates: Mapping[str, Any], **stage: Any) -> Settings:
@@ -188,12 +289,56 @@ def settings_of(gates: Mapping[str, Any], **stage: Any) -> Settings:
             chosen[option] = fraction(value, option, bare=1.0 if option == "max_error_ratio" else 0.01)
         elif option in _ERROR_OPTIONS:
             chosen[_ERROR_OPTIONS[option]] = value
-        else:
+        elif option not in _ELSEWHERE:
             known = ", ".join(sorted([*_ERROR_OPTIONS, "margin", "max_error_ratio", "min_excess"]))
             raise InputError(f"gate errors: unknown option {option!r}; known are {known}")
-    if gates.get("latency") is not None:
-        chosen["latency"] = tuple(gates["latency"].get("quantiles") or QUANTILES)
+    latency = gates.get("latency")
+    if latency is not None:
+        chosen["latency"] = tuple(latency.get("quantiles") or QUANTILES)
+        if latency.get("max_slowdown") is not None:
+            chosen["slowdown"] = 1.0 + fraction(latency["max_slowdown"], "max_slowdown", bare=0.01)
+            # As far above it as 46 % are above 10 %.
+            chosen["promote_slowdown"] = max(1.46, chosen["slowdown"] * 1.46 / 1.1)
+        if latency.get("promote_slowdown") is not None:
+            chosen["promote_slowdown"] = 1.0 + fraction(latency["promote_slowdown"], "promote_slowdown", bare=0.01)
+    chosen["elsewhere"] = tuple(
+        gate for gate in ("errors", "latency") if (gates.get(gate) or {}).get("source") not in (None, "haproxy")
+    )
     return Settings(**chosen)
+
+
+def policies_of(gates: Mapping[str, Any], thresholds: Sequence[Threshold]) -> dict[str, dict[str, str]]:
+    """By gate what it does without its data; thresholds by ``threshold NAME``. Raises InputError."""
+    found = {}
+    for gate in ("errors", "latency"):
+        policy = {cause: action for cause in CAUSES if (action := (gates.get(gate) or {}).get(cause))}
+        check_policy(policy, f"gate {gate}")
+        found[gate] = policy
+    return {**found, **{threshold_gate(threshold.name): threshold.policy for threshold in thresholds}}
+
+
+def threshold_gate(name: str) -> str:
+    """What a threshold is called among the gates."""
+    return f"threshold {name}"
+
+
+def series_of(gates: Mapping[str, Any]) -> dict[str, Series]:
+    """By gate (``errors``, ``latency``) where Prometheus has its totals; a gate with source ``haproxy`` is left out."""
+    found = {}
+    for gate, queries in (("errors", _ERROR_SERIES), ("latency", _LATENCY_SERIES)):
+        options = gates.get(gate) or {}
+        source = options.get("source") or JUDGE_SOURCES[0]
+        if source not in JUDGE_SOURCES:
+            raise InputError(f"gate {gate}: source {source!r}: use {' or '.join(JUDGE_SOURCES)}")
+        if source == "haproxy":
+            continue
+        missing = [name for name in ("url", *queries) if not options.get(name)]
+        if missing:
+            raise InputError(f"gate {gate}: source {source} needs {' and '.join(missing)}")
+        _check_url(options["url"], f"gate {gate}")
+        known = (*queries, *_SERIES_OPTIONS)
+        found[gate] = Series(**{name: options[name] for name in known if options.get(name) is not None})
+    return found
 
 
 def thresholds_of(entries: Sequence[Mapping[str, Any]]) -> list[Threshold]:

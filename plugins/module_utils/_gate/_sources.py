@@ -1,27 +1,35 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Sources of the values that thresholds look at, over HTTP."""
+"""Where values come from: Prometheus, any HTTP endpoint with JSON, a command of the user's own."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
+import os
+import re
+import signal
 import socket
-from collections.abc import Mapping
+import subprocess
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
+from pathlib import Path
 from typing import Any, Callable, Optional, Union
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from .._errors import SourceError
-from ._settings import Threshold
+from ._settings import COLOR, Series, Threshold
 
 # Gets a URL with headers and a time limit; gives the status and the body. Tests pass in another one.
 Fetch = Callable[[str, Mapping[str, str], float], tuple[int, bytes]]
-# A number, None for no data, or why the source cannot say.
-Reading = Union[float, None, dict[str, str]]
+# A number, None for no data, or an object as the tape holds it (``_tape``).
+Reading = Union[float, None, dict[str, Any]]
+# Totals by color and server, as a judge's source gives them; or ``source_down`` or ``no_data`` with the reason.
+Totals = dict[str, Any]
 
 _BODY_LIMIT = 1_000_000
 
@@ -44,8 +52,11 @@ def fetch(url: str, headers: Mapping[str, str], timeout: float) -> tuple[int, by
         raise SourceError(f"{place(url)}: {error.reason}") from error
     except (socket.timeout, TimeoutError) as error:
         raise SourceError(f"{place(url)}: no answer in {timeout:g} s") from error
-    except (OSError, HTTPException, ValueError) as error:
-        raise SourceError(f"{place(url)}: {error or type(error).__name__}") from error
+    except OSError as error:
+        raise SourceError(f"{place(url)}: {error}") from error
+    except (HTTPException, ValueError) as error:
+        # Their texts may hold the whole URL.
+        raise SourceError(f"{place(url)}: {type(error).__name__}") from error
 
 
 def place(url: str) -> str:
@@ -71,19 +82,37 @@ def prometheus(
     ``url`` is that of the server, with any path prefix. More than one series raises SourceError, as does whatever keeps
     the server from answering: which of them a limit is meant for must not be guessed.
     """
-    sent = {"Accept": "application/json", **(headers or {})}
-    if token:
-        sent["Authorization"] = f"Bearer {token}"
+    data, where = _instant(url, query, headers, token, timeout, get)
+    try:
+        return _value(data, where)
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise SourceError(_not_prometheus(where)) from error
+
+
+def _instant(
+    url: str, query: str, headers: Optional[Mapping[str, str]], token: Optional[str], timeout: float, get: Fetch
+) -> tuple[Mapping[str, Any], str]:
+    """The ``data`` of the answer to an instant query, and the place of the server."""
     address = f"{url.rstrip('/')}/api/v1/query?{urlencode({'query': query})}"
-    status, body = get(address, sent, timeout)
+    status, body = get(address, _sent(headers, token), timeout)
     answer = _decode(body)
     if status != 200 or not isinstance(answer, dict) or answer.get("status") != "success":
         why = answer.get("error") if isinstance(answer, dict) else None
         raise SourceError(f"{place(url)}: HTTP {status}{f': {why}' if why else ''}")
-    try:
-        return _value(answer["data"], place(url))
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise SourceError(f"{place(url)}: not the answer of a Prometheus server to an instant query") from error
+    if not isinstance(answer.get("data"), dict):
+        raise SourceError(_not_prometheus(place(url)))
+    return answer["data"], place(url)
+
+
+def _not_prometheus(where: str) -> str:
+    return f"{where}: not the answer of a Prometheus server to an instant query"
+
+
+def _sent(headers: Optional[Mapping[str, str]], token: Optional[str]) -> dict[str, str]:
+    sent = {"Accept": "application/json", **(headers or {})}
+    if token:
+        sent["Authorization"] = f"Bearer {token}"
+    return sent
 
 
 def _decode(body: bytes) -> Any:
@@ -107,20 +136,297 @@ def _value(data: Mapping[str, Any], where: str) -> Optional[float]:
     return None if math.isnan(value) else value
 
 
-def reading(threshold: Threshold, get: Fetch = fetch) -> Reading:
-    """What a threshold's source says now, as it goes onto the tape."""
+def json_value(
+    url: str,
+    path: Optional[str],
+    *,
+    headers: Optional[Mapping[str, str]] = None,
+    token: Optional[str] = None,
+    timeout: float = 5.0,
+    get: Fetch = fetch,
+) -> Optional[float]:
+    """The number at ``path`` of the JSON that ``url`` answers; None where the path leads nowhere, or to null.
+
+    A path is keys and indices, such as ``series[0].pointlist[-1][1]``; a key with a dot in it is written ``["a.b"]``.
+    A text that is a number counts as one. Anything else raises SourceError.
+    """
+    status, body = get(url, _sent(headers, token), timeout)
+    if not 200 <= status < 300:
+        raise SourceError(f"{place(url)}: HTTP {status}")
     try:
-        value = prometheus(
-            str(threshold.url),
-            str(threshold.query),
+        answer = json.loads(body)
+    except ValueError as error:
+        raise SourceError(f"{place(url)}: its answer is not JSON") from error
+    return _number(at_path(answer, path or ""), f"{place(url)}: what is at {path or 'the top'}")
+
+
+_STEP = re.compile(r"""\[(-?\d+)\]|\["([^"]+)"\]|\.?([^.\[\]]+)""")
+
+
+def path_steps(path: str) -> list[Union[int, str]]:
+    """Keys and indices of a path; ValueError for one that is none."""
+    steps: list[Union[int, str]] = []
+    at = 0
+    while at < len(path):
+        found = _STEP.match(path, at)
+        if not found:
+            raise ValueError(f"{path!r} is not a path such as series[0].value; it breaks off at {path[at:]!r}")
+        index, quoted, key = found.groups()
+        steps.append(int(index) if index is not None else quoted or key)
+        at = found.end()
+    return steps
+
+
+def at_path(answer: Any, path: str) -> Any:
+    """What a path leads to, or None."""
+    for step in path_steps(path):
+        try:
+            answer = answer[step] if isinstance(step, int) == isinstance(answer, list) else None
+        except (KeyError, IndexError, TypeError):
+            return None
+    return answer
+
+
+def _number(value: Any, what: str) -> Optional[float]:
+    if value is None:
+        return None
+    try:
+        if isinstance(value, (bool, Mapping, list)):
+            raise ValueError
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise SourceError(f"{what} is not a number") from error
+    return None if math.isnan(number) else number
+
+
+# Exit statuses of a check; every other one means that the check itself is broken.
+EXIT_GOOD, EXIT_BAD, EXIT_NO_DATA = 0, 1, 75
+_VERDICTS = ("promote", "hold", "rollback")
+# Runs a command with an environment and a time limit; gives its exit status and output. Tests pass in another one.
+Run = Callable[[Sequence[str], Mapping[str, str], float], tuple[int, str]]
+
+
+def run(command: Sequence[str], env: Mapping[str, str], timeout: float) -> tuple[int, str]:
+    """Run a command without a shell, in its own session; SourceError where it cannot be started or takes too long."""
+    name = Path(command[0]).name
+    try:
+        process = subprocess.Popen(
+            list(command),
+            env={**os.environ, **env},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SourceError(f"{name}: cannot be started: {error.strerror}") from error
+    try:
+        output, _ = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired as error:
+        raise SourceError(f"{name}: no answer in {timeout:g} s") from error
+    finally:
+        # What it started goes with it.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+    return process.returncode, output[:_BODY_LIMIT].decode("utf-8", "replace")
+
+
+def check(threshold: Threshold, command: Sequence[str], env: Mapping[str, str], run: Run = run) -> Reading:
+    """What a check of the user's own says: a number where the threshold has a limit, else a verdict.
+
+    Exit status 0 is good, 1 bad (one failure), 75 no data, any other raises SourceError. A JSON object on its standard
+    output may say more: ``value`` (or what ``path`` leads to), ``verdict`` (promote, hold, rollback) and ``message``.
+    What it writes to standard error is not looked at, because nobody knows what is in it.
+    """
+    name = Path(command[0]).name
+    status, output = run(command, env, threshold.timeout)
+    if status == EXIT_NO_DATA:
+        return None
+    if status not in (EXIT_GOOD, EXIT_BAD):
+        raise SourceError(f"{name}: exit status {status}; 0 is good, 1 bad, 75 no data")
+    try:
+        answer = json.loads(output)
+    except ValueError:
+        answer = {}
+    answer = answer if isinstance(answer, dict) else {}
+    message = str(answer.get("message") or "")[:500]
+    if status == EXIT_GOOD and threshold.limits:
+        return _number(at_path(answer, threshold.path or "value"), f"{name}: its {threshold.path or 'value'}")
+    verdict = answer.get("verdict", "promote" if status == EXIT_GOOD else "bad")
+    if verdict not in (*_VERDICTS, "bad"):
+        raise SourceError(f"{name}: its verdict is none of {', '.join(_VERDICTS)}")
+    if status == EXIT_BAD and verdict != "rollback":
+        verdict = "bad"
+    return {"verdict": verdict, "message": message or (f"{name} says that it is bad" if verdict == "bad" else "")}
+
+
+def reading(
+    threshold: Threshold,
+    get: Fetch = fetch,
+    *,
+    colors: Optional[Mapping[str, str]] = None,
+    env: Optional[Mapping[str, str]] = None,
+    run: Run = run,
+) -> Reading:
+    """What a threshold's source says now, as it goes onto the tape.
+
+    ``colors``: what ``$color`` stands for, by role (``candidate``, ``stable``). ``env``: what a command is told beside
+    the threshold's own environment.
+    """
+    named = colors or {}
+    try:
+        value = _ask(threshold, str(named.get("candidate", "")), get, env or {}, run)
+        if threshold.max_ratio is not None:
+            stable = _ask(threshold, str(named.get("stable", "")), get, env or {}, run)
+            return {"candidate": _finite(value), "stable": _finite(stable)}
+    except SourceError as error:
+        return {"source_down": scrub(str(error), secrets_of(threshold))}
+    return _finite(value)
+
+
+def _ask(threshold: Threshold, color: str, get: Fetch, env: Mapping[str, str], run: Run) -> Reading:
+    def filled(text: Optional[str]) -> str:
+        return (text or "").replace(COLOR, color)
+
+    if threshold.source == "command":
+        more = {**env, **threshold.env, "SLUICE_COLOR": color}
+        found = check(threshold, [filled(part) for part in threshold.command], more, run)
+        if isinstance(found, dict):
+            return {**found, "message": scrub(found["message"], secrets_of(threshold))}
+        return found
+    if threshold.source == "json":
+        return json_value(
+            filled(threshold.url),
+            filled(threshold.path),
             headers=threshold.headers,
             token=threshold.token,
             timeout=threshold.timeout,
             get=get,
         )
-    except SourceError as error:
-        return {"source_down": str(error)}
-    if value is not None and math.isinf(value):
+    return prometheus(
+        filled(threshold.url),
+        filled(threshold.query),
+        headers=threshold.headers,
+        token=threshold.token,
+        timeout=threshold.timeout,
+        get=get,
+    )
+
+
+def _finite(value: Reading) -> Reading:
+    if isinstance(value, float) and math.isinf(value):
         # JSON has no infinity, and the tape must hold what was judged.
         return math.copysign(1e308, value)
     return value
+
+
+def secrets_of(source: Union[Threshold, Series]) -> list[str]:
+    """What of a source nobody may read: its token, its headers' values, its commands' environment."""
+    found = [source.token or "", *source.headers.values()]
+    if isinstance(source, Threshold):
+        found += source.env.values()
+    return sorted({str(secret) for secret in found if len(str(secret)) > 3}, key=len, reverse=True)
+
+
+def scrub(text: str, secrets: Sequence[str]) -> str:
+    """``text`` with every secret replaced: a server may well repeat what it was sent."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
+def error_totals(
+    series: Series, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]], get: Fetch = fetch
+) -> Totals:
+    """Running totals of requests and bad ones: ``{"totals": {"candidate": {server: [requests, bad]}, ...}}``.
+
+    A server without a series of bad ones has had none, as counters with labels begin with their first event.
+    """
+
+    def totals() -> Totals:
+        requests = _by_server(series, str(series.requests), colors, servers, get)
+        bad = _by_server(series, str(series.bad), colors, servers, get)
+        return {
+            "totals": {
+                role: {server: [round(n), round(bad.get(role, {}).get(server, 0.0))] for server, n in found.items()}
+                for role, found in requests.items()
+            }
+        }
+
+    return _totals(series, totals)
+
+
+def bucket_totals(
+    series: Series, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]], get: Fetch = fetch
+) -> Totals:
+    """Running totals of a histogram: ``{"bounds": [seconds, ...], "totals": {"candidate": {server: [counts]}, ...}}``.
+
+    The last bucket, which has no upper bound, is in the counts and not in ``bounds``.
+    """
+
+    def totals() -> Totals:
+        found: dict[tuple[str, str], dict[float, float]] = {}
+        for metric, value in _vector(series, str(series.buckets), get):
+            where = _whose(metric, series, colors, servers)
+            if where and "le" in metric:
+                counts = found.setdefault(where, {})
+                counts[float(metric["le"])] = counts.get(float(metric["le"]), 0.0) + value
+        bounds = sorted({bound for counts in found.values() for bound in counts})
+        if found and bounds[-1] != math.inf:
+            raise SourceError(f'{place(series.url)}: a histogram without the bucket le="+Inf"; keep le in the query')
+        result: dict[str, dict[str, list[int]]] = {role: {} for role in colors}
+        for (role, server), counts in found.items():
+            if sorted(counts) != bounds:
+                raise SourceError(f"{place(series.url)}: {server} has other buckets than the other servers")
+            running = [round(counts[bound]) for bound in bounds]
+            result[role][server] = [now - before for now, before in zip(running, [0, *running])]
+        return {"bounds": bounds[:-1], "totals": result}
+
+    return _totals(series, totals)
+
+
+def _totals(series: Series, read: Callable[[], Totals]) -> Totals:
+    try:
+        return read()
+    except SourceError as error:
+        return {"source_down": scrub(str(error), secrets_of(series))}
+
+
+def _by_server(
+    series: Series, query: str, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]], get: Fetch
+) -> dict[str, dict[str, float]]:
+    found: dict[str, dict[str, float]] = {role: {} for role in colors}
+    for metric, value in _vector(series, query, get):
+        where = _whose(metric, series, colors, servers)
+        if where:
+            role, server = where
+            found[role][server] = found[role].get(server, 0.0) + value
+    return found
+
+
+def _vector(series: Series, query: str, get: Fetch) -> list[tuple[Mapping[str, str], float]]:
+    data, where = _instant(series.url, query, series.headers, series.token, series.timeout, get)
+    try:
+        if data["resultType"] != "vector":
+            raise SourceError(
+                f"{where}: the query gives a {data['resultType']}; a counter a color and server is needed"
+            )
+        values = [(dict(one["metric"]), float(one["value"][1])) for one in data["result"]]
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise SourceError(_not_prometheus(where)) from error
+    return [(metric, value) for metric, value in values if math.isfinite(value)]
+
+
+def _whose(
+    metric: Mapping[str, str], series: Series, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]]
+) -> Optional[tuple[str, str]]:
+    """Role and server of a series; None for one of somebody else."""
+    label = str(metric.get(series.server_label, ""))
+    bare = re.sub(r":\d+$", "", label)
+    by_name = next((role for role, names in servers.items() if label in names or bare in names), None)
+    by_color = next((role for role, color in colors.items() if metric.get(series.color_label) == color), None)
+    role = by_color or by_name
+    return None if role is None else (role, bare if by_name else label or colors[role])

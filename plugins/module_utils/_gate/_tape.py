@@ -12,7 +12,13 @@ is a tick without data. What else a verdict rests on is on the line too, where t
 - ``down``: by balancer the servers that are not up, with their status;
 - ``missed``: balancers that did not answer, with the reason;
 - ``split_lost``: how the split read back differs from the one that was set;
-- ``thresholds``: by name a number, null (no data), or ``{"source_down": reason}``.
+- ``missing``: by gate (``errors``, ``latency``) what of a source of its own is missing: ``{"source_down": reason}`` or
+  ``{"no_data": reason}``;
+- ``warmup``: by server for how many seconds its container has run, where that is too short to be counted;
+- ``reference``: the stable color's quantiles that latencies are compared with, ``{"beta": {"p50": seconds, ...}}``, or
+  while they are taken ``{"responses": so many so far, "needed": so many more}``; that tick has no latencies;
+- ``thresholds``: by name a number, null (no data), ``{"candidate": number, "stable": number}``, ``{"verdict": ...,
+  "message": ...}`` of a check, or ``{"source_down": reason}``.
 """
 
 from __future__ import annotations
@@ -24,6 +30,7 @@ from typing import Any, Optional, Union
 
 from .._errors import InputError
 from ._evidence import QUANTILES, Count
+from ._policy import CAUSES, Trouble
 
 Line = dict[str, Any]
 COLORS = ("candidate", "stable")
@@ -53,11 +60,23 @@ def total(counts: Mapping[str, Count]) -> Count:
 
 
 def unanswered(line: Mapping[str, Any]) -> Optional[str]:
-    """Why the data of a tick are not all there, or None."""
+    """Why the balancers' data of a tick are not all there, or None."""
     if "source_down" in line:
         return str(line["source_down"])
     missed = line.get("missed", {})
     return "; ".join(f"{balancer} did not answer: {why}" for balancer, why in sorted(missed.items())) or None
+
+
+def missing(line: Mapping[str, Any], gate: str) -> Optional[Trouble]:
+    """What the line says is missing of a gate's own source, or None."""
+    found = line.get("missing", {}).get(gate, {})
+    return next((Trouble(gate, cause, str(found[cause])) for cause in CAUSES if cause in found), None)
+
+
+def measuring(line: Mapping[str, Any]) -> Optional[int]:
+    """How many more responses of the stable color are needed before latencies are compared, or None."""
+    needed = line.get("reference", {}).get("needed")
+    return None if needed is None else int(needed)
 
 
 def dump(line: Mapping[str, Any]) -> str:
@@ -111,7 +130,7 @@ def check(line: Any, where: str) -> None:
             raise InputError(f"{where}: {color} must be an object with one entry a server")
         for server, entry in servers.items():
             _check_server(color, entry, f"{where}: {color} server {server}")
-    for name in ("down", "missed", "thresholds"):
+    for name in ("down", "missed", "thresholds", "missing", "warmup", "reference"):
         if not isinstance(line.get(name, {}), dict):
             raise InputError(f"{where}: {name} must be an object")
 

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from ._evidence import ERROR_GRID, Count, HostChecked, above_increments, to_float
+from ._evidence import ERROR_GRID, Count, HostChecked, above_increments, slow_fraction, to_float
 from ._health import Health
-from ._judge import named, pair
+from ._judge import added, named, pair, warming
+from ._policy import Policies, Trouble, first
 from ._sentence import Names, absolute_sentence
 from ._settings import Settings, Threshold
-from ._tape import error_counts, total, unanswered
+from ._tape import error_counts, missing, slow_counts, total, unanswered
 from ._thresholds import Thresholds
-from ._verdict import Signals, decide, weakest_host
+from ._verdict import Signals, decide, ended_by, weakest_host
 
 
 class ThresholdJudge:
@@ -25,7 +26,8 @@ class ThresholdJudge:
     margin, where errors are gated and that rate is known (``stable_rate``: requests and errors, or ``carry`` of the
     stage before, or :meth:`note_stable`); else there is none. The rollback rests on an e-value against "at most the
     limit", so chance alone does not cause it; what hits everybody (time of day, a failing database) can, which is why
-    it is weaker evidence.
+    it is weaker evidence. Latencies are judged where ``carry`` has the stable color's quantiles: of the candidate's
+    responses as many may be slower than ``max_slowdown`` allows as of the stable color's were slower than the quantile.
     """
 
     def __init__(
@@ -37,16 +39,26 @@ class ThresholdJudge:
         servers: Optional[Mapping[str, Sequence[str]]] = None,
         carry: Optional[Mapping[str, Any]] = None,
         stable_rate: Optional[Mapping[str, int]] = None,
+        policies: Optional[Mapping[str, Mapping[str, str]]] = None,
     ) -> None:
         self.settings = settings
         self.names = names or Names()
         self._carry = dict(carry or {})
-        self._thresholds = Thresholds(thresholds)
+        self._thresholds = Thresholds(thresholds, self._carry.get("thresholds"), concurrent=False)
+        self._policies = Policies(policies or {})
         self._candidates = set((servers or {}).get("candidate", ()))
         self._health = Health(self._candidates, settings.min_errors)
         self._stable = _stable_count(carry, stable_rate)
         self._limit, self._limit_text = self._find_limit()
         self._e = HostChecked(len(ERROR_GRID), settings.cap)
+        self._reference: dict[str, Any] = self._carry.get("reference") or {}
+        self._stable_slow = {
+            quantile: pair(self._carry["slow"][quantile])
+            for quantile in settings.latency
+            if quantile in self._reference.get("beta", {}) and quantile in self._carry.get("slow", {})
+        }
+        self._e_slow = {quantile: HostChecked(len(ERROR_GRID), settings.cap) for quantile in self._stable_slow}
+        self._slow: dict[str, Count] = dict.fromkeys(self._stable_slow, (0, 0))
         self._total: Count = (0, 0)
         self._ticks = 0
 
@@ -79,11 +91,16 @@ class ThresholdJudge:
             if self._limit is not None:
                 # A limit of exactly 0 would make one error infinite evidence.
                 self._e.add(counts, 0, 0, above_increments(max(self._limit, 1e-6)))
+            for quantile, process in self._e_slow.items():
+                slow = slow_counts(candidate, quantile, 2)
+                process.add(slow, 0, 0, above_increments(self._slow_limit(quantile)))
+                self._slow[quantile] = added(self._slow[quantile], total(slow))
         self._health.update(line, count, (0, 0))
         signals = self._signals(line, candidate)
         verdict, cause = decide(signals)
         evidence = self._evidence(signals)
         return {
+            **ended_by(signals, verdict),
             "verdict": verdict,
             "cause": cause,
             "message": absolute_sentence(
@@ -94,6 +111,10 @@ class ThresholdJudge:
             "evidence": evidence,
         }
 
+    def due(self, t: float) -> list[str]:
+        """Names of the thresholds that are to be measured ``t`` seconds after the stage began."""
+        return self._thresholds.due(t)
+
     def carry(self) -> dict[str, Any]:
         """What came from the stage before, unchanged."""
         return self._carry
@@ -101,19 +122,26 @@ class ThresholdJudge:
     def _signals(self, line: Mapping[str, Any], candidate: Mapping[str, Any]) -> Signals:
         settings = self.settings
         n, k = self._total
-        e = to_float(self._e.pooled.ln_e)
-        counts = self._limit is not None and e >= 1.0 / settings.alpha and k >= settings.min_errors
+        errors = self._e_errors() if self._limit is None or k >= settings.min_errors else 0.0
+        latency = self._e_latency()
+        counts = self._together(errors, latency) >= 1.0 / settings.alpha
         short = self._health.up_fraction < settings.min_healthy
-        within = self._limit is None or (n > 0 and k / n <= self._limit)
+        thresholds = self._thresholds.update(line["t"], line.get("thresholds", {}))
+        warmup = None if candidate else warming(line, settings.warmup)
+        troubles = self._troubles(line, candidate, warmup)
+        within = (self._limit is None or (n > 0 and k / n <= self._limit)) and not self._slower()
         return Signals(
             split_lost=line.get("split_lost"),
             down=self._health.down,
-            thresholds=self._thresholds.update(line.get("thresholds", {})),
+            thresholds=thresholds,
+            forced=self._policies.update([*troubles, *thresholds.troubles]),
             rollback_counts=counts,
+            rollback_cause="latency" if (latency or 0.0) > (errors or 0.0) else "errors",
             one_host=weakest_host(self._without(), settings.host_check) if counts else None,
-            e_rollback=e,
-            source_down=unanswered(line),
-            no_data=None if candidate else f"no counters of {self.names.candidate} in this tick",
+            e_rollback=self._together(self._e_errors(), latency),
+            source_down=first(troubles, "source_down"),
+            no_data=first(troubles, "no_data"),
+            warmup=warmup,
             server_down="; ".join(text for _, text in sorted(self._health.missing.items())) if short else None,
             useless=self._health.useless,
             needed=0 if n else 1,
@@ -124,8 +152,51 @@ class ThresholdJudge:
             lasted=line["t"] >= settings.dwell,
         )
 
+    def _slow_limit(self, quantile: str) -> float:
+        """The stable color's own slow fraction of before."""
+        return slow_fraction(quantile, *self._stable_slow[quantile])
+
+    def _slower(self) -> list[str]:
+        """Quantiles at which more of the candidate's responses are slow than may be, or none were timed."""
+        return [q for q, (n, k) in self._slow.items() if not n or k / n > self._slow_limit(q)]
+
+    def _troubles(self, line: Mapping[str, Any], candidate: Mapping[str, Any], warmup: Optional[str]) -> list[Trouble]:
+        silent = unanswered(line)
+        if silent:
+            return [Trouble("errors", "source_down", silent)]
+        gates = [*(["errors"] if self.settings.errors else []), *(["latency"] if self._e_slow else [])]
+        troubles = [trouble for gate in gates if (trouble := missing(line, gate))]
+        if troubles or warmup:
+            return troubles
+        if not candidate:
+            troubles.append(Trouble("errors", "no_data", f"no counters of {self.names.candidate} in this tick"))
+        elif any(not slow_counts(candidate, quantile, 2) for quantile in self._e_slow):
+            troubles.append(Trouble("latency", "no_data", f"no latencies of {self.names.candidate} in this tick"))
+        return troubles
+
+    def _e_errors(self, server: Optional[str] = None) -> Optional[float]:
+        if self._limit is None:
+            return None
+        return to_float(self._e.pooled.ln_e if server is None else self._e.ln_without(server))
+
+    def _e_latency(self, server: Optional[str] = None) -> Optional[float]:
+        if not self._e_slow:
+            return None
+        found = [
+            process.pooled.ln_e if server is None else process.ln_without(server) for process in self._e_slow.values()
+        ]
+        return sum(to_float(ln_e) for ln_e in found) / len(found)
+
+    @staticmethod
+    def _together(errors: Optional[float], latency: Optional[float]) -> float:
+        given = [e for e in (errors, latency) if e is not None]
+        return sum(given) / len(given) if given else 1.0
+
     def _without(self) -> dict[str, float]:
-        return {server: to_float(self._e.ln_without(server)) for server in sorted(self._candidates)}
+        return {
+            server: self._together(self._e_errors(server), self._e_latency(server))
+            for server in sorted(self._candidates)
+        }
 
     def _evidence(self, signals: Signals) -> dict[str, Any]:
         n, k = self._stable
@@ -133,9 +204,21 @@ class ThresholdJudge:
         return {
             "concurrent": False,
             "e_rollback": signals.e_rollback,
-            "e_errors": signals.e_rollback if self._limit is not None else None,
-            "e_latency": None,
+            "e_errors": self._e_errors(),
+            "e_latency": self._e_latency(),
             "e_promote": None,
+            "e_promote_errors": None,
+            "latency": {
+                quantile: {
+                    "beta": self._reference["beta"][quantile],
+                    "candidate": list(self._slow[quantile]),
+                    "stable": list(self._stable_slow[quantile]),
+                    "e_rollback": to_float(process.pooled.ln_e),
+                    "e_promote": None,
+                }
+                for quantile, process in self._e_slow.items()
+            },
+            "slower": self._slower(),
             "leave_one_out": self._without(),
             "hosts_told_apart": len(self._candidates) > 1,
             "candidate": named(self._total),

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Any, Optional
 
+from ._policy import Forced
 from ._sentence import held_at_timeout
 from ._thresholds import ThresholdState
 
@@ -24,6 +25,8 @@ class Signals:
     split_lost: Optional[str] = None
     down: Optional[str] = None
     thresholds: ThresholdState = field(default_factory=ThresholdState)
+    forced: Optional[Forced] = None
+    """What a policy demands for data that have been missing for some ticks."""
     rollback_counts: bool = False
     """The evidence for a rollback has reached 1/alpha, and what may count of it does."""
     rollback_cause: str = "errors"
@@ -32,9 +35,13 @@ class Signals:
     e_rollback: float = 0.0
     source_down: Optional[str] = None
     no_data: Optional[str] = None
+    warmup: Optional[str] = None
+    """Containers that are too young to be counted."""
     server_down: Optional[str] = None
     useless: bool = False
     """Every candidate request of this tick failed; the stable ones too, or it would be down."""
+    measuring: Optional[int] = None
+    """How many responses of the stable color are still missing to know how quick it is."""
     needed: int = 0
     """About how many candidate requests are still missing."""
     e_promote: Optional[float] = None
@@ -60,26 +67,37 @@ def _rollback(signals: Signals) -> Optional[tuple[str, str]]:
         return "rollback", "threshold"
     if signals.rollback_counts and not signals.one_host:
         return "rollback", signals.rollback_cause
+    if signals.forced and signals.forced.action == "rollback":
+        return "rollback", signals.forced.trouble.cause
     return None
 
 
 def _hold(signals: Signals) -> Optional[tuple[str, str]]:
     unproven = signals.e_promote is not None and signals.e_promote < signals.proven
+    if signals.forced:
+        return "hold", signals.forced.trouble.cause
     held = (
         ("source_down", signals.source_down or signals.thresholds.source_down),
         ("no_data", signals.no_data or signals.thresholds.no_data),
+        ("warmup", signals.warmup),
         ("one_host", signals.one_host),
         ("server_down", signals.server_down),
         ("undecided", signals.thresholds.failing or signals.useless),
         ("undecided", signals.e_rollback >= signals.promote_below),
+        ("too_few_requests", signals.measuring is not None),
         ("too_few_requests", unproven and signals.needed > 0),
-        ("undecided", unproven),
+        ("undecided", unproven or signals.thresholds.waiting),
         ("dwell", not signals.lasted),
     )
     for cause, applies in held:
         if applies:
             return "hold", cause
     return None
+
+
+def ended_by(signals: Signals, verdict: str) -> dict[str, str]:
+    """``{"outcome": "pause"}`` where a policy ends the gate although its verdict is to hold, else nothing."""
+    return {"outcome": "pause"} if verdict == "hold" and signals.forced else {}
 
 
 def weakest_host(without: Mapping[str, float], enough: float) -> Optional[str]:

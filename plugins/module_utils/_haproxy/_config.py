@@ -126,6 +126,18 @@ def committed_users(text: str, service: str) -> int | None:
     return int(match[1]) if match else None
 
 
+def committed_capacities(text: str, service: str, colors: Sequence[str] = COLORS) -> dict[str, int]:
+    """How much each server carries beside the others of its color: its weight in ``<service>_<color>``, 1 without."""
+    backends = [("backend", f"{service}_{color}") for color in colors]
+    capacities = {}
+    for section, line in _with_section(text):
+        match = _TRACKING.match(line) if section in backends else None
+        if match:
+            weight = re.search(r"\sweight\s+(\d+)(?=\s|$)", line)
+            capacities[match["name"]] = int(weight[1]) if weight else 1
+    return capacities
+
+
 def with_weights(text: str, backend: str, weights: Mapping[str, int], shares: Mapping[str, float]) -> str:
     """``text`` with other weights in ``backend`` and other shares in its header; every other byte stays.
 
@@ -286,7 +298,10 @@ def _run_check(binary: str, main: Path, conf_dir: Path) -> tuple[str, bool]:
         ) from error
     except OSError as error:
         raise BalancerError(f"Cannot run {binary}: {error.strerror or error}.", path=binary) from error
-    return done.stdout.decode("utf-8", "replace"), done.returncode != 0
+    output = done.stdout.decode("utf-8", "replace")
+    if done.returncode < 0:
+        output += f"\n`haproxy -c` was ended by signal {-done.returncode}."
+    return output, done.returncode != 0
 
 
 def _alerts(output: str, places: Mapping[str, str]) -> list[str]:

@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from .. import _journal, _state
 from .._errors import BalancerError
-from ._config import MAIN, is_service_file, read_service_file, revision
+from .._paths import ServicePaths
+from ._config import COLORS, MAIN, is_service_file, read_service_file, revision
 from ._report import read_disk
 from ._socket import RuntimeSocket
-from ._stats import INFO_COMMAND, ProcessInfo, parse_info
+from ._stats import INFO_COMMAND, ProcessInfo, parse_info, parse_states, states_command
+from ._weights import shares_of
 
 
 @dataclass(frozen=True)
@@ -66,14 +69,45 @@ def read_loaded(sock: RuntimeSocket, names: list[str]) -> Loaded:
     return Loaded(parse_info(info, sock.path), level.strip(), {name: found.get(f"sluice_{name}") for name in names})
 
 
-def compare(main_cfg: str, conf_dir: str, sock: RuntimeSocket) -> dict[str, Any]:
-    """The result of ``haproxy_config_info``; HAProxy that does not answer is a finding and no error."""
+def committed(paths: ServicePaths, files: Files, sock: RuntimeSocket) -> dict[str, Any] | None:
+    """The committed split of a service, ``{"shares": per cent by color, "source": str}``; None where there is none.
+
+    It is what the service's file says. Where that was lost, it is what the journal says was committed last, and where
+    that is gone as well, what HAProxy still works with: a file is never written anew with another split than is live.
+    """
+    service = files.services.get(paths.service)
+    if service:
+        return {"shares": service["shares"], "source": "disk"}
+    state = _state.derive(_journal.read(paths.journal).events)
+    if state["generation"]:
+        return {"shares": state["shares"], "source": "journal"}
+    backends = [paths.service, *(f"{paths.service}_{color}" for color in COLORS)]
+    try:
+        main, *of_color = (
+            parse_states(reply, backend, sock.path)
+            for backend, reply in zip(backends, sock.run(list(map(states_command, backends))))
+        )
+    except BalancerError:
+        return None
+    weights = {name: server.weight for name, server in main.items()}
+    colors = {color: [name for name in found if name in weights] for color, found in zip(COLORS, of_color)}
+    shares = shares_of(weights, colors)
+    return {"shares": shares, "source": "runtime"} if any(shares.values()) else None
+
+
+def compare(main_cfg: str, conf_dir: str, sock: RuntimeSocket, services: Sequence[ServicePaths] = ()) -> dict[str, Any]:
+    """The result of ``haproxy_config_info``; HAProxy that does not answer is a finding and no error.
+
+    ``services`` are those whose committed split is looked for elsewhere where their file is gone.
+    """
     files = read_files(main_cfg, conf_dir)
+    splits = {paths.service: committed(paths, files, sock) for paths in services}
     on_disk = {MAIN: files.main, **{name: service["revision"] for name, service in files.services.items()}}
     result: dict[str, Any] = {
         "main": {"path": main_cfg, "revision": files.main},
         "services": dict(files.services),
         "foreign": files.foreign,
+        "committed": {name: split for name, split in splits.items() if split},
     }
     try:
         loaded = read_loaded(sock, list(on_disk))

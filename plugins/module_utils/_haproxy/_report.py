@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
 from .._errors import BalancerError, SluiceError
 from ._config import (
     COLORS,
+    committed_capacities,
     committed_colors,
     committed_shares,
     committed_users,
@@ -20,6 +21,7 @@ from ._config import (
     read_service_file,
     split_by,
 )
+from ._observed import LOOK, SHIFT, START, Mark, deviates, since
 from ._socket import RuntimeSocket
 from ._stats import (
     INFO_COMMAND,
@@ -34,22 +36,25 @@ from ._stats import (
 )
 from ._users import FIRST_COLOR, Users, threshold
 from ._users import read as read_users
-from ._weights import WAYS, shares_of, weights_by
+from ._weights import WAYS, full_weights, shares_of, weights_by
 
 _NOTHING = dict.fromkeys(COLORS, 0.0)
+_SINCE = {SHIFT: "the last shift", LOOK: "the first look"}
 
 
 @dataclass(frozen=True)
 class Disk:
     """What is committed: the split that the file's header gives, the weights of its server lines, and their colors.
 
-    ``by`` is one of ``WAYS``, ``users`` the threshold of a split by user.
+    ``capacities`` are those that the weights were made for, ``by`` is one of ``WAYS``, ``users`` the threshold of a
+    split by user.
     """
 
     exists: bool
     shares: Mapping[str, float]
     weights: Mapping[str, int]
     colors: Mapping[str, Sequence[str]]
+    capacities: Mapping[str, float] = field(default_factory=dict)
     by: str = WAYS[0]
     users: int | None = None
 
@@ -80,6 +85,7 @@ def read_disk(path: str, service: str) -> Disk:
             committed_shares(text),
             committed_weights(text, service),
             committed_colors(text, service),
+            committed_capacities(text, service),
             split_by(text, service),
             committed_users(text, service),
         )
@@ -99,8 +105,17 @@ def read_runtime(sock: RuntimeSocket, service: str) -> Runtime:
     )
 
 
-def report(disk: Disk, runtime: Runtime | None, declared: Mapping[str, Sequence[str]] | None) -> dict[str, Any]:
-    """The result of ``haproxy_split_info``; ``declared`` are the inventory's servers by color, where known."""
+def report(
+    disk: Disk,
+    runtime: Runtime | None,
+    declared: Mapping[str, Sequence[str]] | None,
+    capacities: Mapping[str, float] | None = None,
+    mark: Mark | None = None,
+) -> dict[str, Any]:
+    """The result of ``haproxy_split_info``; ``declared`` are the inventory's servers by color, where known.
+
+    ``capacities`` are those of the inventory. ``mark`` is where the counters stood that ``observed`` begins with.
+    """
     colors = declared or disk.colors
     color_of = {name: color for color, names in colors.items() for name in names}
     result: dict[str, Any] = {
@@ -110,24 +125,34 @@ def report(disk: Disk, runtime: Runtime | None, declared: Mapping[str, Sequence[
             "weights": dict(disk.weights),
             "colors": {color: list(names) for color, names in disk.colors.items()},
         },
-        "differences": _differences(disk, runtime, declared),
+        "differences": _differences(disk, runtime, declared, capacities),
     }
     if runtime is None:
         return result
-    requests = {name: stats.requests for name, stats in runtime.stats.items()}
+    requests, began = since(mark, runtime.info.pid, runtime.stats)
     result["haproxy"] = {"version": runtime.info.version, "pid": runtime.info.pid, "uptime": runtime.info.uptime}
     result["runtime"] = {"shares": _shares_by(color_of, runtime.weights), "weights": runtime.weights}
     if runtime.users:
         result["runtime"]["users"] = runtime.users.threshold
-    result["observed"] = {"shares": _shares_by(color_of, requests), "requests": sum(requests.values())}
+    observed = {"shares": _shares_by(color_of, requests), "requests": sum(requests.values()), "since": began}
+    result["observed"] = observed
+    result["differences"] += _observed_differences(runtime, result["runtime"]["shares"], observed)
+    carries = disk.capacities if capacities is None else capacities
     result["servers"] = {
-        name: _server(state, runtime.stats.get(name), color_of.get(name)) for name, state in runtime.states.items()
+        name: _server(state, runtime.stats.get(name), color_of.get(name), carries.get(name, 1))
+        for name, state in runtime.states.items()
     }
     return result
 
 
-def _server(state: ServerState, stats: ServerStats | None, color: str | None) -> dict[str, Any]:
-    described: dict[str, Any] = {"color": color, "weight": state.weight, "admin": state.admin}
+def _server(state: ServerState, stats: ServerStats | None, color: str | None, capacity: float) -> dict[str, Any]:
+    described: dict[str, Any] = {
+        "color": color,
+        "weight": state.weight,
+        "admin": state.admin,
+        "capacity": capacity,
+        "up": False,
+    }
     if stats:
         described.update(
             status=stats.status,
@@ -152,12 +177,18 @@ def _shares_by(color_of: Mapping[str, str], amounts: Mapping[str, int]) -> dict[
     return {color: float(Fraction(100 * amount, total)) if total else 0.0 for color, amount in by_color.items()}
 
 
-def _differences(disk: Disk, runtime: Runtime | None, declared: Mapping[str, Sequence[str]] | None) -> list[str]:
+def _differences(
+    disk: Disk,
+    runtime: Runtime | None,
+    declared: Mapping[str, Sequence[str]] | None,
+    capacities: Mapping[str, float] | None,
+) -> list[str]:
     found = []
     if not disk.exists:
         found.append("There is no file of this service on the balancer: sluice.bluegreen.site has not been run for it.")
     else:
         found += _header_differences(disk)
+        found += _capacity_differences(disk, capacities or {})
     if declared is not None:
         found += _server_differences("The inventory", declared, "the disk", disk.weights) if disk.exists else []
         found += _server_differences("The inventory", declared, "HAProxy", runtime.states) if runtime else []
@@ -178,7 +209,7 @@ def _differences(disk: Disk, runtime: Runtime | None, declared: Mapping[str, Seq
 
 def _header_differences(disk: Disk) -> list[str]:
     try:
-        expected = weights_by(disk.by, disk.colors, disk.shares)
+        expected = weights_by(disk.by, disk.colors, disk.shares, disk.capacities)
     except SluiceError as error:
         return [f"The committed split on disk cannot be: {error}"]
     if expected == dict(disk.weights):
@@ -201,6 +232,34 @@ def _threshold_difference(where: str, users: int | None, weights: Mapping[str, i
 def runtime_differences(users: Users | None, weights: Mapping[str, int]) -> list[str]:
     """What contradicts itself in what HAProxy works with."""
     return _threshold_difference("HAProxy", users.threshold, weights, users.first) if users else []
+
+
+def _capacity_differences(disk: Disk, declared: Mapping[str, float]) -> list[str]:
+    other = [
+        name
+        for names in disk.colors.values()
+        if set(names) <= set(declared)
+        for name, weight in full_weights(names, declared).items()
+        if full_weights(names, disk.capacities)[name] != weight
+    ]
+    if not other:
+        return []
+    return [f"The inventory gives servers other capacities than the disk: {_listed(other)}."]
+
+
+def _observed_differences(runtime: Runtime, expected: Mapping[str, float], observed: Mapping[str, Any]) -> list[str]:
+    """What the counters show is compared where the weights were the same all the time, and no server is down."""
+    weights = runtime.weights
+    down = [name for name, stats in runtime.stats.items() if weights.get(name) and not stats.up]
+    if observed["since"] == START or down or not any(weights.values()):
+        return []
+    shares, requests = observed["shares"], observed["requests"]
+    if not any(deviates(shares[color], requests, expected[color]) for color in expected):
+        return []
+    return [
+        f"The {requests} requests since {_SINCE[observed['since']]} went {_split(shares)}, and the weights give "
+        f"{_split(expected)}: sessions that stick to their servers, or weights that somebody changed meanwhile."
+    ]
 
 
 def _server_differences(

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from .._errors import InputError
 
@@ -17,58 +18,86 @@ MAX_WEIGHT = 256
 WAYS = ("requests", "user", "vm")
 """The ways to split: each request by itself, each user for good, or whole VMs at a time."""
 
+NO_CAPACITIES: Mapping[str, float] = {}
+"""Every server carries as much as any other."""
+
 _TOLERANCE = Fraction(1, 1_000_000)
 
 
-def split_weights(servers: Mapping[str, Sequence[str]], shares: Mapping[str, float]) -> dict[str, int]:
+def split_weights(
+    servers: Mapping[str, Sequence[str]], shares: Mapping[str, float], capacities: Mapping[str, float] = NO_CAPACITIES
+) -> dict[str, int]:
     """One weight (0 to 256) a server, so that the colors' totals come as close to ``shares`` as integers can.
 
     ``servers``: color to the names of its servers, of two colors. ``shares``: color to per cent, together 100, or all 0
-    for a service without a release (then every weight is 0).
+    for a service without a release (then every weight is 0). ``capacities``: server to how much it carries beside the
+    others of its color, 1 where not given.
 
-    Of all pairs of totals that the colors can have (0 to 256 n with n servers) those with the least distance to the
-    wanted share are taken; among these the ones with the same weight on every server of a color are preferred, then the
-    larger. Weights within a color differ by 1 at most. A share above 0 never gets a total of 0, and a share below 100
-    never all of it.
+    Of all pairs of totals that the colors can have (0 to the sum of their full weights) those with the least distance
+    to the wanted share are taken; among these the ones that give every server of a color its exact part are preferred,
+    then the larger. A server's weight is less than 1 away from its part of the color's total, by its full weight. A
+    share above 0 never gets a total of 0, and a share below 100 never all of it.
 
-    Raises ``InputError`` where a color without servers is to have a share, a name comes twice, or the shares are not
-    percentages that add up to 100.
+    Raises ``InputError`` where a color without servers is to have a share, a name comes twice, the shares are not
+    percentages that add up to 100, or a capacity is not above 0.
     """
     first, second = _two_colors(servers)
     wanted = _checked_shares(shares, servers)
+    full = {color: full_weights(names, capacities) for color, names in servers.items()}
     if wanted[first] == wanted[second] == 0:
         totals = (0, 0)
     else:
-        totals = _totals((len(servers[first]), len(servers[second])), wanted[first])
-    return {**_spread(totals[0], servers[first]), **_spread(totals[1], servers[second])}
+        totals = _totals((_Color(full[first]), _Color(full[second])), wanted[first])
+    return {**_spread(totals[0], full[first]), **_spread(totals[1], full[second])}
 
 
-def weights_by(way: str, servers: Mapping[str, Sequence[str]], shares: Mapping[str, float]) -> dict[str, int]:
+def full_weights(names: Sequence[str], capacities: Mapping[str, float] = NO_CAPACITIES) -> dict[str, int]:
+    """The weights (1 to 256) of one color's servers where it has all the traffic: 256 for the largest capacity."""
+    for name in names:
+        capacity = capacities.get(name, 1)
+        if not math.isfinite(capacity) or capacity <= 0:
+            raise InputError(f"The capacity of {name} is {capacity:g}, not a number above 0.", server=name)
+    largest = max((capacities.get(name, 1) for name in names), default=1)
+    return {name: max(1, round(MAX_WEIGHT * capacities.get(name, 1) / largest)) for name in names}
+
+
+def weights_by(
+    way: str,
+    servers: Mapping[str, Sequence[str]],
+    shares: Mapping[str, float],
+    capacities: Mapping[str, float] = NO_CAPACITIES,
+) -> dict[str, int]:
     """The weights for ``shares`` in one of ``WAYS``; arguments and errors are those of ``split_weights``."""
-    return vm_weights(servers, shares) if way == "vm" else split_weights(servers, shares)
+    return (vm_weights if way == "vm" else split_weights)(servers, shares, capacities)
 
 
-def vm_weights(servers: Mapping[str, Sequence[str]], shares: Mapping[str, float]) -> dict[str, int]:
-    """Weights that are 256 or 0: one color has all of its servers, the other as many of its first as come closest.
+def vm_weights(
+    servers: Mapping[str, Sequence[str]],
+    shares: Mapping[str, float],
+    capacities: Mapping[str, float] = NO_CAPACITIES,
+) -> dict[str, int]:
+    """Weights by capacity alone, or 0: one color has all of its servers, the other its first, as many as come closest.
 
     Up to the share that a color has with all servers of both, it is the one with some of its servers, at least one; so
-    more servers of it join while its share rises, and none of them has more to do than any server of the other color.
+    more servers of it join while its share rises, and none of them has more to do than its capacity says.
     Arguments and errors are those of ``split_weights``.
     """
     first, second = _two_colors(servers)
     wanted = _checked_shares(shares, servers)
-    sizes = {color: len(names) for color, names in servers.items()}
-    active = {color: sizes[color] if wanted[color] > 0 else 0 for color in (first, second)}
-    if all(active.values()):
-        part = min((first, second), key=lambda color: wanted[color] - Fraction(sizes[color], sum(sizes.values())))
-        rest = active[second if part == first else first]
-        active[part] = min(
-            range(1, sizes[part] + 1), key=lambda number: abs(Fraction(number, number + rest) - wanted[part])
-        )
+    full = full_weights([*servers[first], *servers[second]], capacities)
+    active = {color: list(names) if wanted[color] > 0 else [] for color, names in servers.items()}
+    if active[first] and active[second]:
+        total = {color: sum(full[name] for name in names) for color, names in servers.items()}
+        part = min((first, second), key=lambda color: wanted[color] - Fraction(total[color], sum(total.values())))
+        rest = total[second if part == first else first]
+        reached = list(accumulate(full[name] for name in servers[part]))
+        distances = [abs(Fraction(some, some + rest) - wanted[part]) for some in reached]
+        active[part] = active[part][: distances.index(min(distances)) + 1]
     return {
-        name: MAX_WEIGHT * (position < active[color])
+        name: full[name] if name in chosen else 0
         for color, names in servers.items()
-        for position, name in enumerate(names)
+        for chosen in [set(active[color])]
+        for name in names
     }
 
 
@@ -121,13 +150,21 @@ def _checked_shares(shares: Mapping[str, float], servers: Mapping[str, Sequence[
     return {color: share / total for color, share in exact.items()}
 
 
-def _totals(sizes: tuple[int, int], share: Fraction) -> tuple[int, int]:
+class _Color:
+    """``limit``: the largest total; ``exact``: totals that are multiples of it give every server its exact part."""
+
+    def __init__(self, full: Mapping[str, int]) -> None:
+        self.limit = sum(full.values())
+        self.exact = self.limit // math.gcd(*full.values()) if full else 0
+
+
+def _totals(colors: tuple[_Color, _Color], share: Fraction) -> tuple[int, int]:
     """The best totals of the first and the second color, for the first color's ``share`` of 1."""
+    limits, sizes = (colors[0].limit, colors[1].limit), (colors[0].exact, colors[1].exact)
     if share == 0:
-        return 0, MAX_WEIGHT * sizes[1]
+        return 0, limits[1]
     if share == 1:
-        return MAX_WEIGHT * sizes[0], 0
-    limits = (MAX_WEIGHT * sizes[0], MAX_WEIGHT * sizes[1])
+        return limits[0], 0
     candidates = list(_neighbours(share / (1 - share), limits))
     distances = [abs(Fraction(a, a + b) - share) for a, b in candidates]
     nearest = min(distances)
@@ -190,8 +227,13 @@ def _uniform(totals: tuple[int, int], sizes: tuple[int, int]) -> int:
     return sum(total % size == 0 for total, size in zip(totals, sizes) if size)
 
 
-def _spread(total: int, names: Sequence[str]) -> dict[str, int]:
-    if not names:
-        return {}
-    base, extra = divmod(total, len(names))
-    return {name: base + (position < extra) for position, name in enumerate(names)}
+def _spread(total: int, full: Mapping[str, int]) -> dict[str, int]:
+    """``total`` in proportion to the full weights, by the largest remainders; the earlier server where equal."""
+    whole = sum(full.values())
+    parts = {name: divmod(total * weight, whole) for name, weight in full.items()}
+    spread = {name: part for name, (part, _remainder) in parts.items()}
+    # Python's sort keeps the order of equals.
+    by_remainder = sorted(parts, key=lambda name: -parts[name][1])
+    for name in by_remainder[: total - sum(spread.values())]:
+        spread[name] += 1
+    return spread

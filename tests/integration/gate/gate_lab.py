@@ -20,6 +20,7 @@ from urllib.request import urlopen
 
 import pytest
 import yaml
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _latency
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(os.environ.get("GATE_ANSIBLE_PLAYBOOK", Path(sys.executable).parent / "ansible-playbook"))
@@ -35,27 +36,47 @@ defaults
     timeout server 5s
 frontend in
     bind 127.0.0.1:{port}
+    http-request set-var(txn.sluice_began) date(0,us)
     default_backend shop
 backend shop
     option httpchk GET /healthz
+{histogram}
     server blue1 127.0.0.1:{blue} weight 50 check inter 200ms
     server green1 127.0.0.1:{green1} weight 25 check inter 200ms
     server green2 127.0.0.1:{green2} weight 25 check inter 200ms
 """
+# What the template of the role haproxy writes for a service, as every HAProxy since 2.2 takes it.
+HISTOGRAM = """
+    http-response set-var(txn.sluice_bucket) date(0,us),sub(txn.sluice_began),map_ip_int({map})
+    http-response set-header x-sluice-retries %rc
+    http-response track-sc2 srv_id,mul(256),add(txn.sluice_bucket) table shop_latency if \
+        {{ var(txn.sluice_bucket) -m found }} {{ res.hdr(x-sluice-retries) -m str 0 }}
+"""
+HISTOGRAM_TABLE = """
+backend shop_latency
+    stick-table type integer size 1k nopurge store conn_cnt
+"""
 
 
 class App:
-    """A server that fails every n-th request."""
+    """A server that fails every n-th request and takes ``delay`` s for each."""
 
     def __init__(self) -> None:
         self.fail_every = 0
+        self.delay = 0.0
         self.served = 0
+        self.failed = 0
+        self.took: list[float] = []
         app = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 app.served += self.path == "/"
+                if self.path == "/":
+                    time.sleep(app.delay)
+                    app.took.append(app.delay)
                 bad = app.fail_every and self.path == "/" and app.served % app.fail_every == 0
+                app.failed += bool(bad)
                 # Whoever asked may be gone by now, for instance a balancer that a test stopped.
                 with contextlib.suppress(OSError):
                     self.send_response(500 if bad else 200)
@@ -67,7 +88,7 @@ class App:
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+        threading.Thread(target=self.server.serve_forever, args=(0.05,), daemon=True).start()
 
     def stop(self) -> None:
         self.server.shutdown()
@@ -77,13 +98,17 @@ class App:
 class Balancer:
     """One HAProxy process with its own socket and listener."""
 
-    def __init__(self, name: str, folder: Path, apps: dict[str, App]) -> None:
+    def __init__(self, name: str, folder: Path, apps: dict[str, App], histogram: bool = True) -> None:
         self.name = name
         self.socket = folder / f"{name}.sock"
         self.port = _free_port()
         config = folder / f"{name}.cfg"
         ports = {"blue": apps["blue1"].port, "green1": apps["green1"].port, "green2": apps["green2"].port}
-        config.write_text(CONFIG.format(socket=self.socket, port=self.port, **ports))
+        rules = table = ""
+        if histogram:
+            (folder / "latency.map").write_text("\n".join(_latency.map_lines()) + "\n")
+            rules, table = HISTOGRAM.format(map=folder / "latency.map"), HISTOGRAM_TABLE
+        config.write_text(CONFIG.format(socket=self.socket, port=self.port, histogram=rules, **ports) + table)
         self.process = subprocess.Popen([_haproxy(), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
 
     def command(self, command: str) -> str:
@@ -99,13 +124,14 @@ class Balancer:
 
 
 class Load:
-    """A steady trickle of requests through every balancer."""
+    """A steady trickle of requests through every balancer, from ``clients`` at a time."""
 
-    def __init__(self, balancers: list[Balancer]) -> None:
+    def __init__(self, balancers: list[Balancer], clients: int = 1) -> None:
         self._ports = [balancer.port for balancer in balancers]
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
+        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
+        for thread in self._threads:
+            thread.start()
 
     def _run(self) -> None:
         while not self._stop.is_set():
@@ -116,24 +142,29 @@ class Load:
 
     def stop(self) -> None:
         self._stop.set()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
 
 
 class Site:
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, histogram: bool = True) -> None:
         self.folder = folder
         self.apps = {name: App() for name in ("blue1", "green1", "green2")}
-        self.balancers = [Balancer(name, folder, self.apps) for name in ("lb1", "lb2")]
+        self.balancers = [Balancer(name, folder, self.apps, histogram) for name in ("lb1", "lb2")]
         self._load: Load | None = None
         for balancer in self.balancers:
             wait_until(lambda balancer=balancer: balancer.command("show stat").count(",UP,") >= 3, "servers come up")
 
-    def load(self) -> None:
-        self._load = Load(self.balancers)
+    def load(self, clients: int = 1) -> None:
+        self._load = Load(self.balancers, clients)
 
-    def stop(self) -> None:
+    def no_load(self) -> None:
         if self._load:
             self._load.stop()
+            self._load = None
+
+    def stop(self) -> None:
+        self.no_load()
         for balancer in self.balancers:
             balancer.stop()
         for app in self.apps.values():
@@ -247,7 +278,7 @@ def site(tmp_path: Path) -> Iterator[Site]:
 
 
 def _haproxy() -> str:
-    path = shutil.which("haproxy") or "/usr/sbin/haproxy"
+    path = os.environ.get("HAPROXY") or shutil.which("haproxy") or "/usr/sbin/haproxy"
     if not Path(path).exists():
         pytest.fail("HAProxy is not installed; on Debian: apt-get install haproxy")
     return path

@@ -81,7 +81,7 @@ def test_a_candidate_whose_servers_are_all_down_is_rolled_back_at_once(site, pla
 
 
 def test_without_traffic_it_says_how_many_requests_are_needed_and_pauses(site, play):
-    run = play(site.gate(gates={"errors": {"margin": "0.5pp"}}, timeout=4), site.hosts())
+    run = play(site.gate(gates={"errors": {"margin": "0.5pp"}}, tick=2, timeout=6), site.hosts())
     result = run.result()
     assert (result["outcome"], result.get("held_for")) == ("pause", "too_few_requests"), run.output
     assert result["evidence"]["needed"] == 598

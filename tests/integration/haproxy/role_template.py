@@ -58,7 +58,8 @@ def _defaults() -> dict[str, Any]:
 def _template() -> jinja2.Template:
     environment = jinja2.Environment(trim_blocks=True, keep_trailing_newline=True)
     of_ansible = {name: known for name, known in FilterModule().filters().items() if name not in environment.filters}
-    environment.filters.update(of_ansible | {"sluice.bluegreen.user_threshold": user_threshold.user_threshold})
+    own = split_weights.FilterModule().filters() | user_threshold.FilterModule().filters()
+    environment.filters.update(of_ansible | {f"sluice.bluegreen.{name}": known for name, known in own.items()})
     environment.tests.update(TestModule().tests())
     return environment.from_string((ROLE / "templates" / "service.cfg.j2").read_text())
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import BalancerError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._config import MAIN
 from ansible_collections.sluice.bluegreen.plugins.modules import haproxy_config_info, haproxy_split_info
@@ -24,9 +25,15 @@ def write(haproxy: HAProxy, revision: str, name: str = "shop") -> None:
     path.write_text(path.read_text() + f"global\n    setenv sluice_{name} {revision}\n")
 
 
-def config_info(haproxy: HAProxy) -> dict[str, Any]:
+def config_info(haproxy: HAProxy, *services: str) -> dict[str, Any]:
     return haproxy_config_info.run(
-        {"config": str(haproxy.main), "config_dir": str(haproxy.conf_dir), "socket": haproxy.socket}
+        {
+            "config": str(haproxy.main),
+            "config_dir": str(haproxy.conf_dir),
+            "socket": haproxy.socket,
+            "services": services,
+            "state_dir": str(haproxy.folder / "lib"),
+        }
     )
 
 
@@ -40,6 +47,7 @@ def split_info(folder: Path, socket: str, runtime: bool = True, **more: Any) -> 
             "state_dir": "/nonexistent",
             "run_dir": "/nonexistent",
             "runtime": runtime,
+            "observe": 0,
             **more,
         }
     )
@@ -81,8 +89,11 @@ def test_a_balancer_that_never_had_haproxy_is_described_and_not_an_error(tmp_pat
             "config": str(tmp_path / "haproxy.cfg"),
             "config_dir": str(tmp_path / "conf.d"),
             "socket": str(tmp_path / "admin.sock"),
+            "services": ["shop"],
+            "state_dir": str(tmp_path / "lib"),
         }
     )
+    assert info["committed"] == {}
     assert (info["running"], info["services"], info["foreign"]) == (False, {}, [])
     assert info["main"]["revision"] is None
 
@@ -94,7 +105,7 @@ def test_the_split_of_a_service_is_read_from_disk_and_runtime(haproxy: HAProxy) 
     info = split_info(haproxy.conf_dir, haproxy.socket)
     assert info["disk"]["shares"] == STABLE
     assert info["runtime"] == {"shares": {"blue": 50.0, "green": 50.0}, "weights": {"blue1": 256, "green1": 256}}
-    assert info["observed"] == {"shares": {"blue": 0.0, "green": 0.0}, "requests": 0}
+    assert info["observed"] == {"shares": {"blue": 0.0, "green": 0.0}, "requests": 0, "since": "start"}
     assert info["servers"]["green1"]["color"] == "green"
     assert info["haproxy"]["pid"] == haproxy.processes[-1].pid
     (difference,) = info["differences"]
@@ -121,6 +132,27 @@ def test_a_service_that_haproxy_has_not_loaded_is_a_clear_failure(haproxy: HAPro
     haproxy.service(COLORS, WEIGHTS, STABLE)
     with pytest.raises(BalancerError, match=r"no backend shop with servers\. Run sluice\.bluegreen\.site"):
         split_info(haproxy.conf_dir, haproxy.socket)
+
+
+def test_the_committed_split_of_a_service_whose_file_was_lost_is_found(haproxy: HAProxy) -> None:
+    path = haproxy.service(COLORS, WEIGHTS, STABLE)
+    haproxy.start()
+    journal = haproxy.folder / "lib" / "shop" / "journal.jsonl"
+    quarter = {"blue": 75.0, "green": 25.0}
+    assert config_info(haproxy, "shop", "never")["committed"] == {"shop": {"shares": STABLE, "source": "disk"}}
+
+    path.unlink()
+    haproxy.runtime.act(["set server shop/green1 weight 64"])
+    found = config_info(haproxy, "shop", "never")["committed"]
+    assert found == {"shop": {"shares": {"blue": 80.0, "green": 20.0}, "source": "runtime"}}, "better than an outage"
+
+    _journal.append(journal, "committed", "r1", {"shares": quarter})
+    _journal.append(journal, "shift", "r1", {"shares": {"blue": 50.0, "green": 50.0}})
+    assert config_info(haproxy, "shop")["committed"] == {"shop": {"shares": quarter, "source": "journal"}}
+    haproxy.stop()
+    assert config_info(haproxy, "shop")["committed"] == {"shop": {"shares": quarter, "source": "journal"}}
+    journal.unlink()
+    assert config_info(haproxy, "shop")["committed"] == {}
 
 
 def test_a_file_that_was_edited_by_hand_is_told(haproxy: HAProxy) -> None:

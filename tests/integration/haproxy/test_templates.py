@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _config
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _config, _report
 from haproxy_process import free_port
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,8 +37,13 @@ SERVICES: dict[str, dict[str, Any]] = {
     "several": {"health": {**HEALTH, "status": [200, 204], "port": 9000, "host_header": "shop.example.com"}},
     "hashed-one_2": {"balance": "hdr(x-user)", "hash_type": "consistent"},
     "one": {"servers": SERVERS[:1]},
+    "unequal": {"servers": [{**server, "capacity": number} for number, server in enumerate(SERVERS, start=1)]},
 }
-SHARES = {"plain": {"blue": 66.7, "green": 33.3}, "one": {"blue": 100.0, "green": 0.0}}
+SHARES = {
+    "unequal": {"blue": 75.0, "green": 25.0},
+    "plain": {"blue": 66.7, "green": 33.3},
+    "one": {"blue": 100.0, "green": 0.0},
+}
 MAINS: dict[str, dict[str, Any]] = {
     "default": {},
     "without_stats": {"haproxy_stats": False},
@@ -142,3 +147,14 @@ def test_the_revision_covers_everything_but_the_committed_split(rendered: Path) 
     assert len(set(revisions.values())) == len(SERVICES)
     mains = {_config.revision((rendered / f"{name}.cfg").read_text(), _config.MAIN) for name in MAINS}
     assert len(mains - {None}) == len(MAINS)
+
+
+def test_weights_follow_capacities_and_the_file_tells_them_again(rendered: Path) -> None:
+    path = str(rendered / "conf.d" / "unequal.cfg")
+    disk = _report.read_disk(path, "unequal")
+    assert disk.capacities == {"blue1": 128, "blue2.example.com": 256, "green1": 1}, "1 of 3 is alone in its color"
+    assert disk.weights["blue2.example.com"] == 2 * disk.weights["blue1"]
+    capacities = {server["name"]: number for number, server in enumerate(SERVERS, start=1)}
+    assert _report.report(disk, None, dict(disk.colors), capacities)["differences"] == []
+    found = _report.report(disk, None, dict(disk.colors), {**capacities, "blue1": 2})["differences"]
+    assert found == ["The inventory gives servers other capacities than the disk: blue1."]

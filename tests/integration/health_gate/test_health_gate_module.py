@@ -12,16 +12,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sluice.bluegreen.plugins.module_utils._health_gate import UnhealthyError, gate
-from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Check, Endpoint
+from ansible_collections.sluice.bluegreen.plugins.module_utils._expected import Check
+from ansible_collections.sluice.bluegreen.plugins.module_utils._health_gate import Limits, UnhealthyError, gate
+from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Endpoint
+from ansible_collections.sluice.bluegreen.plugins.module_utils._waiter import Healthy, Pace
 from health_servers import HELD, Servers, answer
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-def run(endpoints: dict[str, int], check: bool = False, **params: Any) -> dict[str, Any]:
+def run(endpoints: dict[str, int], check: bool = False, container: str | None = None, **params: Any) -> dict[str, Any]:
     """The result of the module as a controller gets it."""
-    listed = [{"name": name, "address": "127.0.0.1", "port": port} for name, port in endpoints.items()]
+    listed = [
+        {"name": name, "address": "127.0.0.1", "port": port, **({"container": container} if container else {})}
+        for name, port in endpoints.items()
+    ]
     env = {
         **os.environ,
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
@@ -78,6 +83,24 @@ def test_the_module_fails_with_names_places_and_reasons_and_all_it_has_found(ser
     assert result["unhealthy"] == ["green1", "green2"]
 
 
+def test_the_module_looks_into_the_body_for_its_state_and_its_version(servers: Servers) -> None:
+    body = b'{"status": "ok", "checks": [{"name": "db", "up": true}], "app": {"version": "v2"}}'
+    health = {
+        "interval": "100ms",
+        "timeout": 1,
+        "matches": '"name": *"db"',
+        "json": {"status": "ok", "checks[0].up": True},
+        "version_json": "app.version",
+    }
+    port = servers.start(answer(body=body))
+    result = run({"green1": port}, health={**health, "stable_for": "300ms", "timeout": "20s"}, version="v2")
+    entry = result["endpoints"]["green1"]
+    assert (result["healthy"], entry["version"], entry["stable_for"] >= 0.3) == (True, "v2", True), result["msg"]
+    wrong = run({"green1": port}, health=health, version="v3")
+    assert "app.version in the body's JSON is 'v2', expected 'v3'" in wrong["msg"]
+    assert wrong["endpoints"]["green1"]["version"] == "v2"
+
+
 def test_check_mode_looks_once_and_reports(servers: Servers) -> None:
     began = time.monotonic()
     result = run({"green1": servers.closed()}, check=True, health={"timeout": "10m"})
@@ -108,7 +131,7 @@ def test_of_two_hundred_endpoints_only_those_that_hang_are_unhealthy(servers: Se
     endpoints += [Endpoint(f"h{i}", "127.0.0.1", hanging) for i in range(20)]
     began = time.monotonic()
     with pytest.raises(UnhealthyError) as caught:
-        gate(endpoints, Check(), consecutive=2, interval=2, timeout=20, probe_timeout=4)
+        gate(endpoints, Check(), Limits(Healthy(2), Pace(2), timeout=20, probe_timeout=4))
     assert time.monotonic() - began < HELD, "a server that hangs held up the gate"
     details = caught.value.details
     assert sorted(details["unhealthy"]) == sorted(f"h{i}" for i in range(20))
@@ -124,8 +147,5 @@ def test_a_flapping_server_never_passes(servers: Servers) -> None:
         gate(
             [Endpoint("green1", "127.0.0.1", servers.start(flap))],
             Check(),
-            consecutive=3,
-            interval=0.05,
-            timeout=1.5,
-            probe_timeout=1,
+            Limits(Healthy(3), Pace(0.05, 0.05), timeout=1.5, probe_timeout=1),
         )

@@ -6,7 +6,8 @@ import socket
 import time
 
 import pytest
-from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Answer, Check, Endpoint, probe
+from ansible_collections.sluice.bluegreen.plugins.module_utils._expected import Check
+from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Answer, Endpoint, probe
 from health_servers import HELD, Servers, answer, read_request
 
 

@@ -21,11 +21,16 @@ COLORS = {"blue": {"blue1": 9, "blue2": 9}, "green": {"green1": 9, "green2": 9}}
 NOTHING = {"blue": 0.0, "green": 0.0}
 
 
+@pytest.fixture(scope="session")
+def program() -> str:
+    found = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
+    assert found, "these tests need HAProxy: apt-get install haproxy"
+    return found
+
+
 @pytest.fixture
-def balancers(tmp_path: Path) -> Iterator[dict[str, dict[str, Any]]]:
+def balancers(tmp_path: Path, program: str) -> Iterator[dict[str, dict[str, Any]]]:
     """The inventory's entries of ``lb1`` and ``lb2``, prepared for a service that was never released."""
-    program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
-    assert program, "these tests need HAProxy: apt-get install haproxy"
     processes: list[HAProxy] = []
     entries = {}
     for name in ("lb1", "lb2"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -36,6 +37,8 @@ def tick(machine: Machine, check_mode: bool = False, warn: Callable[[str], None]
         "release_id": "r1",
         "lease": 20.0,
         "tape": None,
+        "latency": False,
+        "deployed": False,
         **params,
     }
     return haproxy_tick.run(given, check_mode, warn)
@@ -78,6 +81,19 @@ def test_the_counters_are_the_requests_that_users_saw(machine: Machine, web: Web
     assert (servers["blue1"]["sessions"], result["pid"]) == (0, machine.pid)
     assert 0 <= result["uptime"] < 60
     assert result["leading"] is False
+
+
+def test_a_haproxy_without_a_histogram_says_so(machine: Machine) -> None:
+    assert tick(machine, release_id=None, latency=True)["latency"] is None
+
+
+def test_the_age_of_a_deployment_is_that_of_its_event_in_the_journal(machine: Machine) -> None:
+    machine.take(SPLIT_5)
+    assert haproxy_tick.deployed(machine.paths, "r9", _journal.utc_now()) is None, "the journal does not know it"
+    then = _journal.utc_now() - timedelta(seconds=100)
+    for release_id, moment in (("r1", then), ("r2", _journal.utc_now())):
+        _journal.append(machine.paths.journal, "deployed", release_id, {}, now=lambda moment=moment: moment)
+    assert 100 <= tick(machine, deployed=True)["deployed"] < 160
 
 
 def test_another_process_is_told_by_its_id(machine: Machine) -> None:

@@ -38,14 +38,30 @@ def test_specification_and_documentation_agree():
 
 
 def test_secrets_are_marked():
-    thresholds = metrics_gate.ARGUMENT_SPEC["gates"]["options"]["thresholds"]["options"]
-    assert thresholds["token"]["no_log"]
-    assert thresholds["headers"]["no_log"]
+    gates = metrics_gate.ARGUMENT_SPEC["gates"]["options"]
+    for gate in ("errors", "latency", "thresholds"):
+        assert gates[gate]["options"]["token"]["no_log"]
+        assert gates[gate]["options"]["headers"]["no_log"]
+    assert gates["thresholds"]["options"]["env"]["no_log"]
+
+
+def test_a_secret_is_taken_out_of_whatever_is_given_back():
+    gates = {
+        "errors": {"token": "hush-hush"},
+        "latency": {"headers": {"X-Key": "hush"}},
+        "thresholds": [{"name": "t", "env": {"PASSWORD": "sesame"}}],
+    }
+    result = {"message": "said hush-hush", "evidence": {"thresholds": ["hush", "open sesame"]}, "ticks": 3}
+    assert metrics_gate.without_secrets(result, metrics_gate.secrets_in(gates)) == {
+        "message": "said ***",
+        "evidence": {"thresholds": ["***", "open ***"]},
+        "ticks": 3,
+    }
 
 
 def arguments(**more):
     given = dict.fromkeys(metrics_gate.ARGUMENT_SPEC)
-    return {**given, "service": "shop", "candidate": "green", "stage": 2, **more}
+    return {**given, "service": "shop", "candidate": "green", "stage": 2, "gates": {}, **more}
 
 
 def test_the_module_on_a_balancer_gets_what_it_needs_and_its_own_socket():
@@ -55,6 +71,7 @@ def test_the_module_on_a_balancer_gets_what_it_needs_and_its_own_socket():
         "service": "shop",
         "release_id": "r1",
         "lease": 30.0,
+        "deployed": False,
         "state_dir": "/s",
         "socket": "/two.sock",
         "tape": {"name": "r1-2", "line": line},
@@ -68,11 +85,43 @@ def test_without_a_release_the_balancers_are_only_read():
     }
 
 
+def test_the_age_is_asked_for_once_and_histograms_only_where_they_are_judged():
+    args = arguments(release_id="r1", gates={"latency": {}})
+    assert metrics_gate.tick_arguments(args, "lb1", None)["deployed"] is True
+    assert metrics_gate.tick_arguments(args, "lb1", {"t": 5})["deployed"] is False
+    assert metrics_gate.tick_arguments(args, "lb1", None)["latency"] is True
+    elsewhere = arguments(gates={"latency": {"source": "prometheus"}})
+    assert "latency" not in metrics_gate.tick_arguments(elsewhere, "lb1", None)
+
+
+def test_a_baseline_is_chosen_from_the_stable_color():
+    servers = {"candidate": ["g1", "g2"], "stable": ["b1", "b2"]}
+    args = arguments(gates={"baseline": ["b2", "g2"]}, baseline="concurrent")
+    assert metrics_gate._baseline(args, servers) == ["b2"]
+    for names, words in ((["x"], "names x, no server of it"), (["g1"], "names no server of the color that is stable")):
+        with pytest.raises(InputError, match=words):
+            metrics_gate._baseline(arguments(gates={"baseline": names}, baseline="concurrent"), servers)
+
+
+def test_a_command_is_told_the_release():
+    args = arguments(release_id="r1", split=5.0)
+    assert metrics_gate.environment(args, {"candidate": "green", "stable": "blue"}) == {
+        "SLUICE_SERVICE": "shop",
+        "SLUICE_RELEASE_ID": "r1",
+        "SLUICE_STAGE": "2",
+        "SLUICE_SPLIT": "5.0",
+        "SLUICE_CANDIDATE": "green",
+        "SLUICE_STABLE": "blue",
+    }
+
+
 def test_the_modules_options_exist():
     module = importlib.import_module("ansible_collections.sluice.bluegreen.plugins.modules.haproxy_tick")
     known = set(yaml.safe_load(module.DOCUMENTATION)["options"])
     fragment = Path(metrics_gate.__file__).resolve().parent.parent / "doc_fragments" / "balancer.py"
-    args = arguments(release_id="r1", lease=1.0, socket="/s", config_dir="/c", state_dir="/s", run_dir="/r")
+    args = arguments(
+        release_id="r1", lease=1.0, socket="/s", config_dir="/c", state_dir="/s", run_dir="/r", gates={"latency": {}}
+    )
     for name in metrics_gate.tick_arguments(args, "lb1", None):
         assert name in known or f"\n  {name}:\n" in fragment.read_text(), f"haproxy_tick has no option {name}"
 
@@ -99,7 +148,6 @@ def test_values_become_plain():
     [
         ({"servers": {"candidate": [], "stable": ["b"]}}, "servers has none of color green"),
         ({"servers": {"candidate": ["g"], "stable": []}}, "use baseline: none"),
-        ({"gates": {"latency": {}}}, "hold no latencies"),
         ({"tick": 0.5}, "at least 1 second"),
         ({"lease": 9.0}, "a lease of 9 s does not outlast two ticks of 5 s"),
     ],

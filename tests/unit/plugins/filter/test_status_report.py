@@ -18,7 +18,7 @@ def test_the_filter_gives_the_lines_of_the_report() -> None:
         "lb1": {
             "runtime": nothing,
             "disk": nothing,
-            "observed": {**nothing, "requests": 0},
+            "observed": {**nothing, "requests": 0, "since": "shift"},
             "servers": {},
             "differences": [],
         }

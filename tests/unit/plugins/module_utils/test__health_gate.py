@@ -8,8 +8,10 @@ from typing import Any
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _health_gate
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._health_gate import UnhealthyError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Answer, Check, Endpoint
+from ansible_collections.sluice.bluegreen.plugins.module_utils._expected import Check
+from ansible_collections.sluice.bluegreen.plugins.module_utils._health_gate import Limits, UnhealthyError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Answer, Endpoint
+from ansible_collections.sluice.bluegreen.plugins.module_utils._waiter import Healthy, Pace
 
 OK = Answer(True, status=200, latency_ms=1.5)
 BAD = Answer(False, "status 503, expected 200", 503, 1.8)
@@ -19,11 +21,17 @@ HEALTH: dict[str, Any] = {
     "status": [200],
     "response_headers": {},
     "version_header": None,
+    "version_json": None,
     "contains": None,
+    "matches": None,
+    "json": {},
     "host_header": None,
     "port": None,
+    "docker": False,
     "consecutive": 3,
+    "stable_for": "0",
     "interval": "2",
+    "backoff": None,
     "probe_timeout": "5",
     "timeout": "30",
 }
@@ -59,11 +67,18 @@ def endpoint(name: str) -> Endpoint:
     return Endpoint(name, f"198.18.0.{name[-1]}", 8080)
 
 
-def gate(answers: dict[str, list[Answer]], **options: Any) -> dict[str, Any]:
+def gate(
+    answers: dict[str, list[Answer]],
+    timeout: float = 30,
+    stable_for: float = 0,
+    needed: int | None = None,
+    once: bool = False,
+) -> dict[str, Any]:
     probes = Probes(answers)
-    settings = {"consecutive": 3, "interval": 2, "timeout": 30, "probe_timeout": 5, **options}
+    limit = Limits(Healthy(3, stable_for), Pace(2), timeout, probe_timeout=5, needed=needed)
+    wanted = Check(path="/healthz")
     return _health_gate.gate(
-        [endpoint(name) for name in answers], Check(path="/healthz"), probes=probes, clock=probes.clock, **settings
+        [endpoint(name) for name in answers], wanted, limit, once=once, probes=probes, clock=probes.clock
     )
 
 
@@ -78,6 +93,10 @@ def test_all_healthy_is_said_with_what_each_answered() -> None:
         "last": 200,
         "reason": "",
         "latency_ms": 1.5,
+        "stable_for": 4.0,
+        "version": None,
+        "docker": None,
+        "haproxy": None,
     }
     assert result["msg"] == "2 of 2 healthy after 4.2 s"
 
@@ -147,11 +166,49 @@ def test_a_port_of_the_health_setting_comes_before_each_ones_own() -> None:
     assert _health_gate.endpoints([{"name": "a", "address": "h", "port": 8080}], 9000)[0].port == 9000
 
 
-def test_the_version_that_must_answer_becomes_a_header() -> None:
-    health = {**HEALTH, "version_header": "X-App-Version", "response_headers": {"X-Env": "prod"}}
-    assert _health_gate.check(health, "v2").headers == {"X-Env": "prod", "X-App-Version": "v2"}
-    assert _health_gate.check(health).headers == {"X-Env": "prod"}
-    assert _health_gate.check(HEALTH, "v2").headers == {}
+def test_what_the_views_saw_is_evidence() -> None:
+    found = Answer(True, status=200, latency_ms=1.0, seen={"version": "v2", "docker": "healthy", "haproxy": "UP"})
+    entry = gate({"green1": [found]})["endpoints"]["green1"]
+    assert (entry["version"], entry["docker"], entry["haproxy"]) == ("v2", "healthy", "UP")
+
+
+def test_a_quorum_is_enough_and_the_others_are_told_all_the_same() -> None:
+    result = gate({"green1": [OK], "green2": [BAD], "green3": [OK]}, needed=2)
+    assert (result["healthy"], result["needed"], result["unhealthy"]) == (True, 2, ["green2"])
+    assert result["msg"].startswith(
+        "2 of 3 healthy after 4.0 s, 2 wanted: green2 http://198.18.0.2:8080/healthz: status 503, expected 200 ("
+    )
+
+
+def test_less_than_the_quorum_is_told_as_such() -> None:
+    with pytest.raises(UnhealthyError) as caught:
+        gate({"green1": [OK], "green2": [BAD], "green3": [BAD]}, needed=2)
+    assert str(caught.value).startswith("1 of 3 healthy within 30 s, 2 wanted: green2 http://")
+    assert caught.value.details["unhealthy"] == ["green2", "green3"]
+
+
+def test_healthy_means_for_as_long_as_was_wanted() -> None:
+    result = gate({"green1": [OK]}, stable_for=11)
+    assert result["endpoints"]["green1"]["stable_for"] == 12.0, "seven good answers, two seconds apart"
+    with pytest.raises(UnhealthyError, match=r"answered well for only \d+ s, 20 s wanted; before that: status"):
+        gate({"green1": [OK, OK, OK, OK, OK, BAD] * 20}, stable_for=20)
+
+
+def test_the_version_that_must_answer_is_looked_for_where_it_stands() -> None:
+    header = _health_gate.check({**HEALTH, "version_header": "X-App-Version"}, "v2")
+    assert (header.version_at, header.version) == ("X-App-Version", "v2")
+    place = _health_gate.check({**HEALTH, "version_json": "app.version"}, "v2")
+    assert (place.version_at, place.version) == (("app", "version"), "v2")
+    assert _health_gate.check({**HEALTH, "version_header": "X-App-Version"}).version is None
+    assert _health_gate.check(HEALTH, "v2").version_at is None
+
+
+def test_docker_is_asked_only_for_endpoints_whose_container_was_named() -> None:
+    params = {"health": {**HEALTH, "docker": True}, "docker_socket": "unix:///nowhere/docker.sock", "haproxy": None}
+    (look,) = _health_gate.views({**params, "endpoints": [{"name": "a", "container": "shop"}, {"name": "b"}]}, 1.0)
+    assert look("b") == Answer(True)
+    assert look("a").reason == "Docker at /nowhere/docker.sock: no such file or directory"
+    assert not _health_gate.views({**params, "health": HEALTH, "endpoints": []}, 1.0)
 
 
 def test_tcp_needs_no_more_than_a_connection() -> None:
@@ -168,9 +225,20 @@ def test_tcp_needs_no_more_than_a_connection() -> None:
         ({"interval": "x"}, "health.interval: 'x' is not a duration"),
         ({"timeout": "-1"}, "health.timeout: '-1' is negative"),
         ({"probe_timeout": "0"}, "health.probe_timeout: must be more than 0"),
+        ({"backoff": "0"}, "health.backoff: must be more than 0"),
+        ({"stable_for": "long"}, "health.stable_for: 'long' is not a duration"),
+        ({"matches": "(ok"}, r"health.matches: '\(ok' is not a regular expression: missing \)"),
+        ({"json": {"a..b": 1}}, r"health.json: 'a..b' is not a path into JSON; write names with dots"),
+        ({"version_json": "["}, r"health.version_json: '\[' is not a path"),
+        ({"version_json": "a", "version_header": "X-V"}, "the version is in health.version_header already"),
     ],
 )
 def test_a_health_setting_that_cannot_be_is_refused(changes: dict[str, Any], message: str) -> None:
-    params = {"endpoints": [{"name": "a", "address": "h", "port": 1}], "health": {**HEALTH, **changes}, "version": None}
+    params = {
+        "endpoints": [{"name": "a", "address": "h", "port": 1}],
+        "health": {**HEALTH, **changes},
+        "version": None,
+        "quorum": "100%",
+    }
     with pytest.raises(InputError, match=message):
         _health_gate.run(params, once=True)

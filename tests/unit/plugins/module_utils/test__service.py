@@ -10,7 +10,12 @@ from typing import Any, Optional
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import settings_of, thresholds_of
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import (
+    policies_of,
+    series_of,
+    settings_of,
+    thresholds_of,
+)
 from ansible_collections.sluice.bluegreen.plugins.module_utils._service import Inventory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -76,9 +81,9 @@ def test_a_page_is_completed_with_every_default() -> None:
         "loadbalancers": "loadbalancers",
         "hosts": {"blue": "shop_blue", "green": "shop_green"},
         "servers": [
-            {"name": "blue1", "color": "blue", "address": "blue1", "port": 8080},
-            {"name": "blue2", "color": "blue", "address": "blue2", "port": 8080},
-            {"name": "green1", "color": "green", "address": "green1", "port": 8080},
+            {"name": "blue1", "color": "blue", "address": "blue1", "capacity": 1, "port": 8080},
+            {"name": "blue2", "color": "blue", "address": "blue2", "capacity": 1, "port": 8080},
+            {"name": "green1", "color": "green", "address": "green1", "capacity": 1, "port": 8080},
         ],
         "container": {"port": 8080, "publish": 8080, "env": {"LOG_LEVEL": "info"}},
         "health": {
@@ -88,10 +93,16 @@ def test_a_page_is_completed_with_every_default() -> None:
             "response_headers": {},
             "version_header": None,
             "contains": None,
+            "matches": None,
+            "json": {},
+            "version_json": None,
             "host_header": None,
             "port": None,
+            "docker": False,
             "consecutive": 3,
+            "stable_for": 0,
             "interval": 2,
+            "backoff": None,
             "probe_timeout": 5,
             "timeout": 60,
         },
@@ -124,6 +135,8 @@ def test_a_page_is_completed_with_every_default() -> None:
         "tick": 5,
         "lease": 30,
         "deploy": {"source": "registry", "archive": ""},
+        "drain": {"timeout": 30},
+        "capacity": {"max_load": 1.5},
         "labels": {},
     }
 
@@ -188,6 +201,21 @@ def test_the_result_is_plain_json() -> None:
         ({"health__status": "ok"}, "health.status: 'ok' is not a whole number"),
         ({"health__timeout": "soon"}, "health.timeout: 'soon' is not a duration"),
         ({"health__timeout": 3}, "health.timeout: 3 s is too short for 3 good answers 2 s apart, which take 4 s"),
+        ({"health__stable_for": "2m"}, "health.timeout: 60 s is too short to be healthy for 120 s (stable_for)"),
+        ({"health__matches": "(ok"}, "health.matches: '(ok' is not a regular expression: missing )"),
+        ({"health__json": ["ok"]}, "health.json: ['ok'] is a list, not a dictionary of places and values"),
+        ({"health__json": {"a..b": 1}}, "health.json: 'a..b' is not a path into JSON; write names with dots"),
+        ({"health__json": {"a": None}}, "health.json.a: is a NoneType; write a text, a number, true or false"),
+        ({"health__json": {"a": [1]}}, "health.json.a: is a list; write a text, a number, true or false"),
+        ({"health__version_json": "a["}, "health.version_json: 'a[' is not a path into JSON"),
+        (
+            {"health__version_json": "v", "health__version_header": "X-V"},
+            "health.version_json: the version is in the header 'version_header' already",
+        ),
+        ({"health__docker": "perhaps"}, "health.docker: 'perhaps' is a text; write true or false"),
+        ({"health__backoff": 0}, "health.backoff: 0 is out of range; it must be from 0.1 to 300 s"),
+        ({"health__quorum": "80%"}, "health.quorum: is not for here; a release needs every server of the candidate"),
+        ({"health__haproxy": True}, "health.haproxy: is not for here; the balancers' own view"),
         ({"health__tcp": True}, "health.path: belongs to HTTP, which 'tcp: true' does not speak"),
         ({"listen": None}, "listen: is missing; say where the balancers take the traffic"),
         ({"listen__bind": 80}, "listen.bind: 80 is a number, not a text"),
@@ -201,8 +229,19 @@ def test_the_result_is_plain_json() -> None:
         ({"strategy": [5, 50]}, "strategy: the last stage is 50 %"),
         ({"strategy": [5, {"split": 200}]}, "strategy[1].split: 200 is out of range"),
         ({"stage_defaults": {"dwel": 5}}, "stage_defaults.dwel: unknown key; did you mean 'dwell'?"),
-        ({"gates__latency": {"max_slowdown": "10%"}}, "gates.latency: is not supported by this version; leave it out"),
-        ({"gates__error": {}}, "gates.error: unknown key; did you mean 'errors'? Known keys: errors, thresholds"),
+        ({"gates__latency": {"max_slowdown": "fast"}}, "gates.latency.max_slowdown: 'fast' is not a percentage"),
+        ({"gates__latency": {"promote_slowdown": 5}}, "promote_slowdown: 5 % is not above max_slowdown, 10 %"),
+        ({"gates__latency": {"quantiles": ["p95"]}}, "quantiles: 'p95' does not fit; write some of p50, p90, p99"),
+        ({"gates__latency": {"quantiles": "p50"}}, "quantiles: 'p50' is not a list"),
+        ({"gates__latency": {"buckets": "x"}}, "gates.latency.buckets: belongs to a source of its own; add 'source: p"),
+        ({"gates__latency": {"source": "prometheus"}}, "gates.latency.url: is missing"),
+        ({"gates__errors": {"source": "prometheus", "url": "http://p"}}, "gates.errors.requests: is missing"),
+        ({"gates__errors": {"no_data": "promote"}}, "gates.errors.no_data: 'promote' is not known"),
+        ({"gates__baseline": ["blue 1"]}, "gates.baseline: 'blue 1' does not fit"),
+        (
+            {"gates__error": {}},
+            "gates.error: unknown key; did you mean 'errors'? Known keys: errors, latency, thresholds, baseline",
+        ),
         ({"gates__errors": True}, "gates.errors: True is a boolean, not a dictionary"),
         ({"gates__errors__max_ratio": 0.5}, "gates.errors.max_ratio: 0.5 is out of range; it must be from 1"),
         ({"gates__errors__max_ratio": "x"}, "gates.errors.max_ratio: 'x' is not a number"),
@@ -212,13 +251,27 @@ def test_the_result_is_plain_json() -> None:
         ({"gates__errors__min_eror": 5}, "gates.errors.min_eror: unknown key; did you mean 'min_errors'?"),
         ({"gates__thresholds": {"a": 1}}, "gates.thresholds: {'a': 1} is a dictionary, not a list of dictionaries"),
         ({"gates__thresholds": ["x"]}, "gates.thresholds[0]: 'x' is a text, not a dictionary"),
-        ({"gates__thresholds": [{**THRESHOLD, "max": None}]}, "[0]: give either 'max' or 'min', not neither"),
+        ({"gates__thresholds": [{**THRESHOLD, "max": None}]}, "[0]: give either 'max', 'min' or 'max_ratio', not none"),
         (
             {"gates__thresholds": [{**THRESHOLD, "min": 0}]},
-            "gates.thresholds[0]: give either 'max' or 'min', not both",
+            "gates.thresholds[0]: give either 'max', 'min' or 'max_ratio', only one of them",
         ),
-        ({"gates__thresholds": [{**THRESHOLD, "source": "json"}]}, "[0].source: 'json'"),
-        ({"gates__thresholds": [{**THRESHOLD, "url": "p:9090"}]}, "thresholds[0].url: 'p:9090' does not fit"),
+        ({"gates__thresholds": [{**THRESHOLD, "source": "datadog"}]}, "[0].source: 'datadog'"),
+        ({"gates__thresholds": [{**THRESHOLD, "source": "json"}]}, "[0].path: is missing; write where the number"),
+        ({"gates__thresholds": [{**THRESHOLD, "path": "a"}]}, "[0].path: is not asked of source prometheus"),
+        (
+            {"gates__thresholds": [{"name": "x", "source": "json", "url": "http://a", "path": "a[", "max": 1}]},
+            "[0].path: 'a[' is not a path such as series[0].value; it breaks off at '['",
+        ),
+        ({"gates__thresholds": [{"name": "x", "source": "command"}]}, "[0].command: is missing; write the program"),
+        ({"gates__thresholds": [{"name": "x", "source": "command", "command": "ls"}]}, "'ls' is not a list; write the"),
+        ({"gates__thresholds": [{**THRESHOLD, "max": None, "max_ratio": 2}]}, "max_ratio: asks for both colors; write"),
+        ({"gates__thresholds": [{**THRESHOLD, "count": 0}]}, "[0].count: 0 is out of range"),
+        ({"gates__thresholds": [{**THRESHOLD, "url": "p:9090"}]}, "thresholds[0].url: does not fit; write one such"),
+        (
+            {"gates__thresholds": [{**THRESHOLD, "url": "http://me:hush@p:9090"}]},
+            "thresholds[0].url: has a user or a password in it",
+        ),
         ({"gates__thresholds": [{**THRESHOLD, "name": None}]}, "gates.thresholds[0].name: is missing"),
         ({"gates__thresholds": [THRESHOLD] * 2}, "thresholds: two are called 'p99'"),
         ({"tick": 0}, "tick: 0 is out of range"),
@@ -437,6 +490,8 @@ def test_a_slow_tick_makes_the_default_lease_longer() -> None:
 
 
 def test_a_tcp_service_has_no_path() -> None:
+    health = read(page(health={"path": "/", "json": {"db[0].up": True}, "matches": "o.", "backoff": "10s"}))["health"]
+    assert (health["json"], health["matches"], health["backoff"]) == ({"db[0].up": True}, "o.", 10)
     health = read(page(health={"tcp": True, "port": 9000}))["health"]
     assert (health["tcp"], health["path"], health["status"], health["port"]) == (True, None, [], 9000)
 
@@ -545,6 +600,8 @@ PATHS = [
     "gates",
     "gates__errors",
     "gates__errors__margin",
+    "gates__latency",
+    "gates__baseline",
     "gates__thresholds",
     "tick",
     "lease",
@@ -578,3 +635,37 @@ def test_the_gates_of_a_complete_service_are_what_the_judge_takes() -> None:
     assert settings_of(read(page(gates=None))["gates"]) == settings_of({"errors": {}}), "both have the same defaults"
     assert settings_of(read(page(gates={"errors": False}))["gates"]).errors is False
     assert thresholds_of(gates["thresholds"])[0].failures == 2
+
+
+def test_every_way_to_ask_that_a_page_takes_the_gate_takes_too() -> None:
+    asked = {"source": "prometheus", "url": "http://p", "token": "t", "no_data": "pause", "source_down": "rollback"}
+    gates = read(
+        page(
+            gates={
+                "errors": {**asked, "requests": "n", "bad": "k"},
+                "latency": {**asked, "buckets": "h", "max_slowdown": "20%", "quantiles": ["p50"]},
+                "thresholds": [
+                    {**THRESHOLD, "max": None, "max_ratio": 2, "query": 'x{c="$color"}', "interval": "1m", "count": 3},
+                    {
+                        "name": "j",
+                        "source": "json",
+                        "url": "http://j/$color",
+                        "path": "a[0].b",
+                        "min": 1,
+                        "delay": "30s",
+                    },
+                    {"name": "c", "source": "command", "command": ["./c", "$color"], "env": {"A": "b"}},
+                    {"name": "d", "source": "command", "command": ["./d"], "max": 3, "total_failures": 5},
+                ],
+                "baseline": ["blue1", "green1"],
+            }
+        )
+    )["gates"]
+    settings = settings_of(gates)
+    assert (settings.latency, settings.slowdown, settings.elsewhere) == (("p50",), 1.2, ("errors", "latency"))
+    series = series_of(gates)
+    assert (series["errors"].bad, series["latency"].buckets, series["latency"].token) == ("k", "h", "t")
+    thresholds = thresholds_of(gates["thresholds"])
+    assert [threshold.source for threshold in thresholds] == ["prometheus", "json", "command", "command"]
+    assert policies_of(gates, thresholds)["latency"] == {"no_data": "pause", "source_down": "rollback"}
+    assert settings_of(read(page(gates={"latency": {}}))["gates"]) == settings_of({"errors": {}, "latency": {}})

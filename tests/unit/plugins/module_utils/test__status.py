@@ -45,7 +45,7 @@ def split(runtime: dict[str, float], disk: dict[str, float] | None = None, **cha
     return {
         "runtime": {"shares": runtime},
         "disk": {"shares": disk or runtime},
-        "observed": {"shares": runtime, "requests": 1200},
+        "observed": {"shares": runtime, "requests": 1200, "since": "shift"},
         "servers": {name: {"color": color, "up": name not in down} for name, color in colors.items()},
         "differences": [],
         **changes,
@@ -62,8 +62,9 @@ def test_a_service_at_rest_is_told_in_few_lines() -> None:
     given = [*V1, *released("v2", "green", "r2")]
     assert lines(given, ON_GREEN) == [
         "shop: green serves v2; blue keeps v1 warm, rollback goes there",
-        "  lb1: committed blue 0 %, green 100 %; works with blue 0 %, green 100 %; observed blue 0 %, green 100 % of "
-        "1200 requests; no lease",
+        "  lb1: committed blue 0 %, green 100 %; declared blue 0 %, green 100 %; works with blue 0 %, green 100 %; "
+        "observed blue 0 %, green 100 % of "
+        "1200 requests since the last shift; no lease",
         "    blue: 2 of 2 servers up",
         "    green: 2 of 2 servers up",
         "  last releases:",
@@ -115,8 +116,9 @@ def test_the_lock_says_who_and_for_how_long_or_that_its_release_is_dead() -> Non
 def test_runtime_that_leads_the_disk_is_told_with_its_lease_and_the_difference() -> None:
     told = lines(V1, SPLIT_5, disk=ON_BLUE, lease={"remaining": 21.6}, differences=["Runtime leads the disk: …"])
     assert told[1] == (
-        "  lb1: committed blue 100 %, green 0 %; works with blue 95 %, green 5 %; observed blue 95 %, green 5 % "
-        "of 1200 requests; lease ends in 22 s"
+        "  lb1: committed blue 100 %, green 0 %; declared blue 100 %, green 0 %; works with blue 95 %, green 5 %; "
+        "observed blue 95 %, green 5 % "
+        "of 1200 requests since the last shift; lease ends in 22 s"
     )
     assert "    Runtime leads the disk: …" in told
 
@@ -180,3 +182,24 @@ def test_a_balancer_that_is_lost_is_told_and_the_others_too(
 def test_without_any_balancer_it_says_so() -> None:
     with pytest.raises(StateError, match="service shop: no observation from balancer all of them; nothing was changed"):
         report("shop", {}, {})
+
+
+def test_a_split_that_somebody_set_or_wrote_is_told_as_such() -> None:
+    told = lines(V1, SPLIT_5, disk=ON_BLUE)
+    assert "    No lease will take HAProxy back to what is committed: somebody set its weights by hand." in told
+    told = lines(V1, SPLIT_5)
+    assert any(
+        line.startswith("    The journal says that blue 100 %, green 0 % was committed, the disk has") for line in told
+    )
+    assert not any("The journal says" in line or "No lease" in line for line in lines(V1))
+
+
+def test_balancers_that_do_not_do_the_same_are_told() -> None:
+    journals = {host: journal(V1) for host in ("lb1", "lb2", "lb3")}
+    splits = {"lb1": split(ON_BLUE), "lb2": split(SPLIT_5, ON_BLUE), "lb3": split(ON_BLUE)}
+    told = report("shop", journals, splits)
+    assert (
+        "  the balancers work with different splits: blue 100 %, green 0 % on lb1, lb3; blue 95 %, green 5 % on lb2"
+        in told
+    )
+    assert not any("committed different" in line for line in told)

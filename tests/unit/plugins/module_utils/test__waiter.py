@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Answer
 from ansible_collections.sluice.bluegreen.plugins.module_utils._waiter import (
+    Healthy,
     Pace,
     Waited,
     Watched,
     all_answered,
-    all_healthy,
+    enough_healthy,
     wait_for,
 )
 from hypothesis import given
@@ -57,8 +58,19 @@ class World:
             found.append((name, answer))
         return found
 
-    def wait(self, consecutive: int = 3, interval: float = 2, timeout: float = 60, first: float = 0.25) -> Waited:
-        return wait_for(all_healthy(consecutive), self.script, self, Pace(interval, first), timeout, self.clock)
+    def wait(
+        self,
+        consecutive: int = 3,
+        interval: float = 2,
+        timeout: float = 60,
+        first: float = 0.25,
+        stable_for: float = 0,
+        longest: float | None = None,
+        needed: int | None = None,
+    ) -> Waited:
+        enough = len(self.script) if needed is None else needed
+        met = enough_healthy(Healthy(consecutive, stable_for), enough)
+        return wait_for(met, self.script, self, Pace(interval, first, longest), timeout, self.clock)
 
 
 def always(answer: Answer, taken: float = 0.0) -> Callable[[float, int], tuple[float, Answer]]:
@@ -118,6 +130,33 @@ def test_the_pace_of_a_thousand_failures_is_still_the_interval() -> None:
     assert Watched(failures=1).pause(Pace(0.1, 0.25)) == 0.1, "the first pause is no longer than the interval"
 
 
+def test_failures_are_put_off_up_to_a_limit_of_their_own() -> None:
+    world = World({"a": always(BAD)})
+    world.wait(timeout=60, longest=20)
+    times = [begun for begun, _ in world.begun]
+    assert [late - early for early, late in zip(times, times[1:])] == [0.25, 0.5, 1, 2, 4, 8, 16, 20]
+
+
+def test_well_for_so_long_is_counted_from_the_first_good_answer_after_a_failure() -> None:
+    waited = World({"a": after(10)}).wait(consecutive=1, stable_for=7)
+    assert waited.met
+    first = 11.75
+    assert waited.elapsed == pytest.approx(first + 8), "four times two seconds are the first that are more than seven"
+    assert waited.subjects["a"].lasted == pytest.approx(8)
+
+
+def test_a_failure_begins_the_time_anew() -> None:
+    waited = World({"a": in_turn([OK, OK, OK, OK, BAD])}).wait(consecutive=1, stable_for=7)
+    assert not waited.met, "six seconds, again and again, are not seven"
+
+
+def test_enough_of_them_end_the_wait_and_too_few_do_not() -> None:
+    script = {"a": always(OK), "b": always(BAD), "c": after(10)}
+    waited = World(script).wait(needed=2)
+    assert waited.met and 10 < waited.elapsed < 20
+    assert not World(script).wait(needed=3).met
+
+
 def test_nothing_to_wait_for_is_met_at_once_by_the_predicate_alone() -> None:
     assert World({}).wait().met
 
@@ -153,7 +192,8 @@ def test_met_means_every_row_is_long_enough_and_nothing_lasts_longer_than_its_ti
         )
 
     waited = World({name: script(steps) for name, steps in scripts.items()}).wait(consecutive, interval, timeout)
-    assert waited.met == all(subject.successes >= consecutive for subject in waited.subjects.values())
+    healthy = [subject.successes >= consecutive for subject in waited.subjects.values()]
+    assert waited.met == all(healthy)
     assert waited.elapsed <= timeout + 0.001
     for name, subject in waited.subjects.items():
         assert subject.answers <= subject.attempts <= subject.answers + 1, f"{name}: one probe at a time"

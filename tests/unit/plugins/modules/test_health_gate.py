@@ -18,9 +18,10 @@ def same(documented: dict[str, Any], spec: dict[str, Any], path: str) -> None:
 
 def test_documentation_and_specification_of_the_suboptions_agree() -> None:
     documented = yaml.safe_load(health_gate.DOCUMENTATION)["options"]
-    assert set(documented) == {"endpoints", "health", "version"}
+    assert set(documented) == {"endpoints", "health", "version", "quorum", "docker_socket", "haproxy"}
     same(documented["endpoints"]["suboptions"], health_gate.ENDPOINT, "endpoints")
     same(documented["health"]["suboptions"], health_gate.HEALTH, "health")
+    same(documented["haproxy"]["suboptions"], health_gate.HAPROXY, "haproxy")
 
 
 def test_the_page_and_the_module_have_the_same_settings_and_defaults() -> None:

@@ -298,3 +298,88 @@ def test_a_tick_of_200_servers_costs_less_than_5_ms(traffic):
         costs.append(time.perf_counter() - before)
     # The best of many, because the machine that tests may be busy.
     assert min(costs[5:]) < 0.005
+
+
+def timed_line(t, candidate, stable):
+    """One server a color; ``candidate`` and ``stable`` are requests, errors, slow ones at p50."""
+    (n_c, k_c, s_c), (n_b, k_b, s_b) = candidate, stable
+    return {
+        "t": t,
+        "colors": {
+            "candidate": {"green1": {"errors": [n_c, k_c], "latency": {"p50": [n_c, s_c, s_c]}}},
+            "stable": {"blue1": {"errors": [n_b, k_b], "latency": {"p50": [n_b, s_b]}}},
+        },
+    }
+
+
+@pytest.mark.parametrize(("p_error", "p_slow"), [(0.1, 0.5), (0.5, 0.2)])
+def test_the_evidence_of_errors_and_latency_together_is_at_most_1_on_average(p_error, p_slow):
+    """Exact enumeration over two ticks: the second one's bounds and estimates depend on how the first one went."""
+    ticks = [
+        ((1, k_c, s_c), (2, k_b, s_b)) for k_c in (0, 1) for s_c in (0, 1) for k_b in (0, 1, 2) for s_b in (0, 1, 2)
+    ]
+
+    def chance(tick):
+        (_, k_c, s_c), (_, k_b, s_b) = tick
+        both = {0: 1, 1: 2, 2: 1}
+        return (
+            p_error ** (k_c + k_b)
+            * (1 - p_error) ** (3 - k_c - k_b)
+            * p_slow ** (s_c + s_b)
+            * (1 - p_slow) ** (3 - s_c - s_b)
+            * both[k_b]
+            * both[s_b]
+        )
+
+    mean = 0.0
+    for first in ticks:
+        begun = judge(latency=("p50",))
+        begun.tick(timed_line(5, *first))
+        carried = begun.carry()
+        for second in ticks:
+            later = Judge(Settings(latency=("p50",)), names=NAMES, carry=carried)
+            e = later.tick(timed_line(5, *second))["evidence"]["e_rollback"]
+            mean += chance(first) * chance(second) * e
+    assert mean <= 1 + 1e-9
+
+
+slow_counts = st.tuples(st.integers(1, 300), st.integers(0, 300), st.integers(0, 300)).map(
+    lambda count: (count[0], min(count[1], count[0]), min(count[2], count[0]))
+)
+
+
+@hypothesis_settings(max_examples=40, deadline=None)
+@given(st.lists(st.tuples(slow_counts, slow_counts, st.integers(0, 300)), min_size=1, max_size=4))
+def test_splitting_a_server_in_two_changes_nothing_of_the_latencies_evidence_either(ticks):
+    one, other = judge(latency=("p50",)), judge(latency=("p50",))
+    for t, (candidate, stable, part) in enumerate(ticks, start=1):
+        whole = timed_line(t, candidate, stable)
+        split = timed_line(t, candidate, stable)
+        n, k, s = candidate
+        part = min(part, n)
+        bad, slow = min(k, part), min(s, part)
+        split["colors"]["candidate"] = {
+            "green1": {"errors": [part, bad], "latency": {"p50": [part, slow, slow]}},
+            "green2": {"errors": [n - part, k - bad], "latency": {"p50": [n - part, s - slow, s - slow]}},
+        }
+        first, second = one.tick(whole), other.tick(split)
+    for name in ("e_rollback", "e_latency", "e_promote", "latency"):
+        assert first["evidence"][name] == second["evidence"][name]
+
+
+def test_one_slow_machine_holds_and_is_named():
+    candidate = judge(latency=("p50",))
+    for t in range(5, 61, 5):
+        line = timed_line(t, (100, 0, 50), (1000, 0, 500))
+        line["colors"]["candidate"]["green2"] = {"errors": [100, 0], "latency": {"p50": [100, 100, 100]}}
+        result = candidate.tick(line)
+    assert (result["verdict"], result["cause"]) == ("hold", "one_host")
+    assert "look at green2" in result["message"]
+
+
+def test_while_the_stable_colors_quantiles_are_taken_nothing_passes(line):
+    candidate = judge(latency=("p99",), dwell=0)
+    counts = {"green1": (50_000, 0)}, {"blue1": (50_000, 0)}
+    result = candidate.tick(line(5, *counts, reference={"responses": 100, "needed": 400}))
+    assert (result["verdict"], result["cause"]) == ("hold", "too_few_requests")
+    assert "400 more of its responses are needed" in result["message"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch, replay
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Settings, Threshold
@@ -35,7 +36,7 @@ class World:
         self.said = []
         self.waits = []
 
-    def observe(self, line, seconds):
+    def observe(self, line, seconds, due):
         self.looks += 1
         self.lines.append(line)
         self.waits.append(seconds)
@@ -300,3 +301,118 @@ def test_a_tape_longer_than_the_timeout_ends_there(line):
     judge = Judge(Settings(dwell=10, timeout=100, on_timeout="rollback"), names=NAMES)
     result = replay(lines, judge, label="shop", say=lambda _text: None)
     assert (result["verdict"], result["cause"], result["elapsed"]) == ("rollback", "timeout", 100)
+
+
+HISTOGRAM = {"bounds": [0.01, 0.02, 0.05, 0.1]}
+
+
+def timed(world, **responses):
+    """Every look of every balancer adds ``responses`` by server, as counts of the five buckets."""
+    buckets = {name: [0] * 5 for name in ("green1", "green2", "blue1")}
+    plain = world.answer
+
+    def answer(balancer):
+        if balancer == "lb1":
+            for name, more in responses.items():
+                buckets[name] = [a + b for a, b in zip(buckets[name], more)]
+        packed = {name: pack(counts) for name, counts in buckets.items()} if balancer == "lb1" else {}
+        return {**plain(balancer), "latency": {**HISTOGRAM, "servers": packed}}
+
+    world.answer = answer
+    return world
+
+
+def test_a_quick_candidate_is_promoted_once_it_is_known_how_quick_the_stable_color_is():
+    world = timed(World(), green1=[60, 40, 2, 0, 0], green2=[60, 40, 2, 0, 0], blue1=[500, 490, 60, 0, 0])
+    result = world.loop(Settings(latency=("p50", "p90"))).run()
+    assert (result["verdict"], result["cause"]) == ("promote", "passed"), world.said
+    assert world.lines[2]["reference"] == {"beta": {"p50": 0.02, "p90": 0.02}}
+    assert "latency" not in world.lines[2]["colors"]["stable"]["blue1"], "the tick that beta is from is not judged"
+    assert world.lines[3]["colors"]["stable"]["blue1"]["latency"] == {"p50": [1050, 60], "p90": [1050, 60]}
+    assert result["carry"]["reference"] == {"beta": {"p50": 0.02, "p90": 0.02}}
+
+
+def test_a_slow_candidate_is_rolled_back_and_beta_goes_on_to_the_next_stage():
+    slow = {"green1": [0, 10, 80, 10, 0], "green2": [0, 10, 80, 10, 0], "blue1": [500, 490, 60, 0, 0]}
+    reference = {"beta": {"p50": 0.02, "p90": 0.02, "p99": 0.05}}
+    world = timed(World(), **slow)
+    result = world.loop(Settings(latency=("p50", "p90", "p99")), reference=reference).run()
+    assert (result["verdict"], result["cause"]) == ("rollback", "latency"), world.said
+    assert world.lines[2]["reference"] == reference, "the first tick is judged already"
+
+
+def test_a_histogram_that_was_reset_never_counts():
+    world = timed(World(), blue1=[900, 100, 0, 0, 0], green1=[90, 10, 0, 0, 0], green2=[90, 10, 0, 0, 0])
+    world.script[4] = [lambda w: w.pids.update(lb1=2)]
+    world.loop(Settings(latency=("p50",), timeout=60)).run()
+    assert "latency" in world.lines[3]["colors"]["stable"]["blue1"]
+    after = world.lines[4]["colors"]["stable"].get("blue1", {})
+    assert after.get("latency", {"p50": [0, 0]}) == {"p50": [0, 0]}, "lb1 began anew, lb2 timed nothing"
+
+
+def test_a_balancer_without_a_histogram_is_no_data_and_says_what_it_takes():
+    world = World()
+    result = world.loop(Settings(latency=("p50",), timeout=60, on_timeout="promote")).run()
+    assert (result["outcome"], result["held_for"]) == ("pause", "no_data")
+    assert "HAProxy on lb1 counts no latencies" in result["message"]
+
+
+def test_a_container_is_as_old_as_the_journal_says_and_not_counted_while_it_is_young():
+    world = World()
+    plain = world.answer
+    world.answer = lambda balancer: {**plain(balancer), "deployed": 18.0 if balancer == "lb1" else None}
+    result = world.loop(Settings(warmup=30)).run()
+    assert result["verdict"] == "promote"
+    assert world.lines[2]["warmup"] == {"green1": 18.0, "green2": 18.0}
+    assert world.lines[2]["colors"]["candidate"] == {}
+    assert "hold warmup - warming up: green has run green1 for 18 s, green2 for 18 s" in world.said[0]
+    assert world.lines[5]["colors"]["candidate"] == {"green1": {"errors": [120, 0]}, "green2": {"errors": [120, 0]}}
+    assert "warmup" not in world.lines[5]
+
+
+def test_only_the_chosen_part_of_the_stable_color_is_compared_with():
+    world = World(per_tick={"green1": (60, 0), "green2": (60, 0), "blue1": (1000, 0), "blue2": (1000, 9)})
+    for totals in world.totals.values():
+        totals["blue2"] = (0, 0)
+    servers = {**SERVERS, "stable": ["blue1", "blue2"]}
+    watch = Watch("shop", BOTH, servers, baseline=["blue1"])
+    more = {"clock": lambda: world.now, "sleep": world.sleep, "say": world.said.append}
+    GateLoop(watch, Judge(Settings(), servers=servers), world.observe, record=lambda *_: None, **more).run()
+    assert world.lines[2]["colors"]["stable"] == {"blue1": {"errors": [2000, 0]}}
+
+
+def test_totals_of_a_source_of_its_own_are_kept_until_both_colors_moved():
+    world = World()
+    totals = {"candidate": {"pod-7": [0, 0]}, "stable": {"pod-1": [0, 0]}}
+
+    def observe(line, seconds, due):
+        seen = world.observe(line, seconds, due)
+        # Prometheus scrapes the stable color in every tick, the candidate in every third.
+        totals["stable"]["pod-1"] = [1000 * world.looks, 3 * world.looks]
+        totals["candidate"]["pod-7"] = [300 * (world.looks // 3), 0]
+        return Observation(seen.balancers, {}, {"errors": {"totals": totals}})
+
+    loop = world.loop(Settings(elsewhere=("errors",), timeout=60))
+    loop._observe = observe
+    loop.run()
+    colors = [line["colors"] for line in world.lines[2:8]]
+    assert [color["candidate"]["pod-7"]["errors"] for color in colors] == [
+        [0, 0],
+        [300, 0],
+        [0, 0],
+        [0, 0],
+        [300, 0],
+        [0, 0],
+    ]
+    assert [color["stable"]["pod-1"]["errors"][0] for color in colors] == [0, 2000, 0, 0, 3000, 0]
+
+
+def test_a_policy_ends_the_gate_before_its_time():
+    world = World()
+    loop = world.loop(thresholds=[LIMIT])
+    loop._judge = Judge(
+        Settings(), names=NAMES, thresholds=[LIMIT], servers=SERVERS, policies={"threshold p99": {"no_data": "pause"}}
+    )
+    world.thresholds = {"p99": None}
+    result = loop.run()
+    assert (result["outcome"], result["cause"], result["ticks"]) == ("pause", "no_data", 3)

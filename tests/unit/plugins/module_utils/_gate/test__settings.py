@@ -89,8 +89,8 @@ def test_an_unknown_option_of_the_gate_is_named():
 @pytest.mark.parametrize(
     ("entry", "words"),
     [
-        ({**GOOD, "max": None}, "either max or min"),
-        ({**GOOD, "min": 1}, "either max or min"),
+        ({**GOOD, "max": None}, "give either max, min or max_ratio"),
+        ({**GOOD, "min": 1}, "give either max, min or max_ratio"),
         ({**GOOD, "max": float("inf")}, "not a limit"),
         ({**GOOD, "failures": 0}, "failures 0"),
         ({**GOOD, "source": "datadog"}, "source 'datadog'"),

@@ -4,13 +4,25 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 import threading
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SourceError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Threshold
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import place, prometheus, reading
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Series, Threshold
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import (
+    at_path,
+    bucket_totals,
+    error_totals,
+    json_value,
+    place,
+    prometheus,
+    reading,
+    run,
+    scrub,
+)
 
 
 def vector(*values):
@@ -137,3 +149,139 @@ def test_a_server_that_never_answers_is_given_up():
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         assert "no answer in 0.1 s" in reading(threshold(url, timeout=0.1))["source_down"]
+
+
+def json_answer(body, status=200):
+    return lambda _url, _headers, _timeout: (status, json.dumps(body).encode())
+
+
+@pytest.mark.parametrize(
+    ("path", "found"),
+    [
+        ("series[0].points[-1][1]", 0.5),
+        ('["a.b"].c', 7.0),
+        ("text", 12.5),
+        ("series[3]", None),
+        ("series.points", None),
+        ("nothing.there", None),
+        ("none", None),
+    ],
+)
+def test_a_path_leads_to_one_number_or_to_no_data(path, found):
+    body = {"series": [{"points": [[1, 2], [3, 0.5]]}], "a.b": {"c": 7}, "text": "12.5", "none": None}
+    assert json_value("http://api", path, get=json_answer(body)) == found
+
+
+@pytest.mark.parametrize(
+    ("get", "words"),
+    [
+        (json_answer({"a": [1]}), "what is at a is not a number"),
+        (json_answer({"a": True}), "what is at a is not a number"),
+        (json_answer({"a": "many"}), "what is at a is not a number"),
+        (json_answer({}, 500), "HTTP 500"),
+        (lambda *_: (200, b"<html>"), "its answer is not JSON"),
+    ],
+)
+def test_any_other_json_is_a_source_that_is_down(get, words):
+    with pytest.raises(SourceError, match=words):
+        json_value("http://api/v1?key=hush", "a", get=get)
+    with pytest.raises(SourceError) as error:
+        json_value("http://api/v1?key=hush", "a", get=get)
+    assert "hush" not in str(error.value), "keys in the query are not repeated"
+
+
+def test_a_path_that_is_none_is_told_where_it_breaks_off():
+    with pytest.raises(ValueError, match="breaks off at"):
+        at_path({}, "a..b")
+
+
+def own_check(script, **more):
+    return Threshold("own", source="command", command=[sys.executable, "-c", script, "$color"], **more)
+
+
+@pytest.mark.parametrize(
+    ("script", "more", "found"),
+    [
+        ("pass", {}, {"verdict": "promote", "message": ""}),
+        ("raise SystemExit(1)", {}, "bad"),
+        ('print(\'{"verdict": "rollback", "message": "no"}\')', {}, {"verdict": "rollback", "message": "no"}),
+        ('print(\'{"verdict": "hold"}\')', {}, {"verdict": "hold", "message": ""}),
+        ('print(\'{"verdict": "promote"}\'); raise SystemExit(1)', {}, "bad"),
+        ("print('{\"value\": 3}')", {"max": 5}, 3.0),
+        ("print('{\"a\": [3]}')", {"max": 5, "path": "a[0]"}, 3.0),
+        ("print('not json')", {"max": 5}, None),
+        ("raise SystemExit(75)", {"max": 5}, None),
+        ("raise SystemExit(2)", {}, "exit status 2; 0 is good, 1 bad, 75 no data"),
+        ('print(\'{"verdict": "yes"}\')', {}, "its verdict is none of promote, hold, rollback"),
+        ("import time; time.sleep(60)", {"timeout": 0.3}, "no answer in 0.3 s"),
+    ],
+)
+def test_a_check_of_ones_own_says_by_its_exit_status_and_its_json_what_it_found(script, more, found):
+    said = reading(own_check(script, **more), colors={"candidate": "green"})
+    if found == "bad":
+        assert said["verdict"] == "bad"
+    elif isinstance(found, str):
+        assert found in said["source_down"]
+    else:
+        assert said == found
+
+
+def test_a_check_that_is_not_there_is_a_source_that_is_down_and_what_it_started_ends_with_it(tmp_path):
+    missing = Threshold("own", source="command", command=["/nonexistent/check"])
+    assert "check: cannot be started" in reading(missing)["source_down"]
+    pid = tmp_path / "pid"
+    script = f"import subprocess as s; p = s.Popen(['sleep', '60']); open({str(pid)!r}, 'w').write(str(p.pid))"
+    with pytest.raises(SourceError, match="no answer in 2 s"):
+        run([sys.executable, "-c", f"{script}; p.wait()"], {}, 2.0)
+    stat = Path(f"/proc/{pid.read_text()}/stat")
+    # A killed process may wait for somebody to take note of it.
+    assert not stat.exists() or stat.read_text().split()[2] in "ZX", "nothing of it is left running"
+
+
+def test_secrets_are_taken_out_longest_first():
+    assert scrub("token abcdef, key abc", ["abcdef", "abc"]) == "token ***, key ***"
+
+
+COLORS = {"candidate": "green", "stable": "blue"}
+SERVERS = {"candidate": ["green1"], "stable": ["blue1"]}
+
+
+def series_answer(**queries):
+    def get(url, _headers, _timeout):
+        name = url.rsplit("=", 1)[1]
+        result = [{"metric": metric, "value": [0, str(value)]} for metric, value in queries[name]]
+        body = {"status": "success", "data": {"resultType": "vector", "result": result}}
+        return 200, json.dumps(body).encode()
+
+    return get
+
+
+def test_counters_are_told_apart_by_color_label_or_by_the_name_of_the_server():
+    get = series_answer(
+        n=[
+            ({"color": "green", "server": "pod-7"}, 100),
+            ({"server": "blue1:8080"}, 900),
+            ({"color": "red", "server": "pod-9"}, 5),
+            ({"color": "blue"}, 7),
+        ],
+        k=[({"color": "green", "server": "pod-7"}, 3)],
+    )
+    assert error_totals(Series("http://p", requests="n", bad="k"), COLORS, SERVERS, get) == {
+        "totals": {"candidate": {"pod-7": [100, 3]}, "stable": {"blue1": [900, 0], "blue": [7, 0]}}
+    }
+
+
+def test_the_buckets_of_prometheus_count_upwards_and_ours_do_not():
+    labels = {"color": "green", "server": "green1"}
+    get = series_answer(h=[({**labels, "le": le}, n) for le, n in (("+Inf", 10), ("0.1", 4), ("0.5", 9))])
+    found = bucket_totals(Series("http://p", buckets="h"), COLORS, SERVERS, get)
+    assert found == {"bounds": [0.1, 0.5], "totals": {"candidate": {"green1": [4, 5, 1]}, "stable": {}}}
+
+
+def test_histograms_that_do_not_fit_are_a_source_that_is_down():
+    one, other = {"color": "green", "server": "a"}, {"color": "green", "server": "b"}
+    endless = series_answer(h=[({**one, "le": "0.1"}, 1)])
+    uneven = series_answer(h=[({**one, "le": "+Inf"}, 1), ({**other, "le": "+Inf"}, 1), ({**other, "le": "1"}, 1)])
+    ask = Series("http://p", buckets="h")
+    assert "without the bucket le=" in bucket_totals(ask, COLORS, SERVERS, endless)["source_down"]
+    assert "a has other buckets than" in bucket_totals(ask, COLORS, SERVERS, uneven)["source_down"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Settings, Threshold
@@ -93,3 +94,55 @@ def test_no_counters_a_dead_source_and_a_lost_split_hold_or_roll_back(line):
     assert candidate.tick(line(35, {"green1": (9, 0)}, {}))["cause"] == "no_data", "the threshold has no value"
     assert candidate.tick(line(40, {"green1": (9, 0)}, {}, thresholds={"p99": 0.5}))["verdict"] == "promote"
     assert candidate.tick(line(45, {"green1": (9, 0)}, {}, split_lost="differs"))["cause"] == "split_lost"
+
+
+def timed(t, slow):
+    latency = {quantile: [1000, slow, slow] for quantile in ("p50", "p90")}
+    return {"t": t, "colors": {"candidate": {"green1": {"errors": [1000, 0], "latency": latency}}, "stable": {}}}
+
+
+def with_latency(carry):
+    settings = Settings(latency=("p50", "p90"), dwell=0)
+    return ThresholdJudge(settings, names=NAMES, carry=carry)
+
+
+@pytest.fixture
+def timed_carry():
+    before = Judge(Settings(latency=("p50", "p90")), names=NAMES)
+    latency = {"p50": [4000, 2000], "p90": [4000, 400]}
+    before.tick(
+        {
+            "t": 5,
+            "reference": {"beta": {"p50": 0.02, "p90": 0.05}},
+            "colors": {
+                "candidate": {"green1": {"errors": [10, 0], "latency": {q: [10, 1, 1] for q in latency}}},
+                "stable": {"blue1": {"errors": [4000, 0], "latency": latency}},
+            },
+        }
+    )
+    return before.carry()
+
+
+def test_at_100_per_cent_a_candidate_that_became_slow_is_rolled_back(timed_carry):
+    judge = with_latency(timed_carry)
+    for t in range(5, 61, 5):
+        result = judge.tick(timed(t, 900))
+        if result["verdict"] != "hold":
+            break
+    assert (result["verdict"], result["cause"]) == ("rollback", "latency")
+    assert "green is slower: " in result["message"]
+    assert "weaker evidence" in result["message"]
+
+
+def test_at_100_per_cent_a_quick_candidate_passes_and_a_lukewarm_one_is_held(timed_carry):
+    assert with_latency(timed_carry).tick(timed(5, 90))["verdict"] == "promote"
+    held = with_latency(timed_carry).tick(timed(5, 115))
+    assert (held["verdict"], held["cause"]) == ("hold", "undecided")
+    missing = with_latency(timed_carry).tick({"t": 5, "colors": {"candidate": {"green1": {"errors": [9, 0]}}}})
+    assert (missing["verdict"], missing["cause"]) == ("hold", "no_data")
+
+
+def test_a_first_release_has_nothing_to_compare_latencies_with():
+    assert with_latency(None).tick({"t": 5, "colors": {"candidate": {"green1": {"errors": [9, 0]}}}})["verdict"] == (
+        "promote"
+    )

@@ -183,3 +183,73 @@ def test_wrong_input_is_refused_with_the_thing_named(
 ) -> None:
     with pytest.raises(InputError, match=message):
         split_weights(servers, shares)
+
+
+CAPACITIES = st.lists(st.sampled_from([0.25, 0.5, 1, 1.5, 2, 3, 8]), min_size=1, max_size=6)
+
+
+def of_capacities(blue: list[float], green: list[float]) -> tuple[dict[str, list[str]], dict[str, float]]:
+    servers = fleet(len(blue), len(green))
+    return servers, {**dict(zip(servers["blue"], blue)), **dict(zip(servers["green"], green))}
+
+
+@given(blue=CAPACITIES, green=CAPACITIES, share=PERCENT, largest=st.integers(8, 12))
+@settings(max_examples=100, deadline=None)
+def test_with_capacities_no_other_totals_come_closer_to_the_share(
+    blue: list[float], green: list[float], share: float, largest: int
+) -> None:
+    servers, capacities = of_capacities(blue, green)
+    original, _weights.MAX_WEIGHT = _weights.MAX_WEIGHT, largest
+    try:
+        most = [sum(_weights.full_weights(names, capacities).values()) for names in servers.values()]
+        weights = split_weights(servers, {"blue": 100 - share, "green": share}, capacities)
+    finally:
+        _weights.MAX_WEIGHT = original
+    wanted = wanted_share(share)
+    stable, candidate = totals(weights, servers)
+    distances = [
+        abs(Fraction(g, b + g) - wanted)
+        for b in range(1 if wanted < 1 else 0, most[0] + 1)
+        for g in range(1 if wanted > 0 else 0, most[1] + 1)
+        if b + g
+    ]
+    assert abs(Fraction(candidate, stable + candidate) - wanted) == min(distances)
+
+
+@given(blue=CAPACITIES, green=CAPACITIES, share=PERCENT)
+@settings(max_examples=200, deadline=None)
+def test_the_weights_of_a_color_follow_the_capacities_of_its_servers(
+    blue: list[float], green: list[float], share: float
+) -> None:
+    servers, capacities = of_capacities(blue, green)
+    weights = split_weights(servers, {"blue": 100 - share, "green": share}, capacities)
+    for names in servers.values():
+        full = _weights.full_weights(names, capacities)
+        assert max(full.values()) == 256
+        total = sum(weights[name] for name in names)
+        for name in names:
+            part = Fraction(total * full[name], sum(full.values()))
+            assert abs(weights[name] - part) < 1, f"{name} of {capacities}"
+            assert 0 <= weights[name] <= full[name]
+
+
+@given(capacities=CAPACITIES)
+def test_the_weights_at_all_of_the_traffic_say_the_capacities_again(capacities: list[float]) -> None:
+    servers, by_name = of_capacities(capacities, [1])
+    full = _weights.full_weights(servers["blue"], by_name)
+    assert split_weights(servers, {"blue": 100, "green": 0}, by_name) == {**full, "green1": 0}
+    assert _weights.full_weights(servers["blue"], full) == full
+    assert split_weights(servers, {"blue": 70, "green": 30}, full) == split_weights(
+        servers, {"blue": 70, "green": 30}, by_name
+    )
+
+
+def test_a_server_of_twice_the_capacity_gets_twice_the_requests() -> None:
+    weights = split_weights(fleet(2, 2), {"blue": 50, "green": 50}, {"green1": 2})
+    assert weights == {"blue1": 192, "blue2": 192, "green1": 256, "green2": 128}
+
+
+@pytest.mark.parametrize("capacity", [0, -1, float("nan"), float("inf")])
+def test_a_capacity_that_is_none_is_refused(capacity: float) -> None:
+    with pytest.raises(InputError, match=r"capacity of green1 is .*, not a number above 0"):
+        split_weights(fleet(1, 1), {"blue": 50, "green": 50}, {"green1": capacity})

@@ -1,0 +1,1 @@
+"""How good the judge is: a simulation of rollouts with the functions that the gate ships."""

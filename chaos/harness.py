@@ -1,0 +1,218 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One run after the other: a release, a fault in it, looks at what came of it, the next command."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Optional
+
+from chaos.controller import Playbook
+from chaos.judge import GRACE, Command, Look, Run, unsafe
+from chaos.lab import INVENTORY, SERVICE, Lab
+from chaos.points import COMMANDS, Case, Task
+
+# One more than there are colors, so that each release replaces a container.
+VERSIONS = ("v1", "v2", "v3")
+# A release that is not disturbed takes a quarter of that.
+LIMIT = 180.0
+LOOK_EVERY = 0.5
+QUIET = 3.0
+
+
+def say(text: str = "") -> None:
+    print(text, flush=True)
+
+
+class Chaos:
+    """The lab under load, and what is done to it."""
+
+    def __init__(self, lab: Lab, folder: Path, lease: float) -> None:
+        self.lab = lab
+        self.folder = folder
+        self.lease = lease
+        self.numbers = itertools.count(1)
+        self.runs: list[Run] = []
+
+    def playbook(self, name: str, extra: Optional[dict[str, str]] = None, case: Optional[Case] = None) -> Playbook:
+        folder = self.folder / f"{next(self.numbers):04d}-{name.rsplit('.', 1)[-1].replace('/', '-')}"
+        return Playbook(folder, name, extra or {}, INVENTORY, case.moment if case else None)
+
+    def must(self, name: str, extra: Optional[dict[str, str]] = None) -> Playbook:
+        """Run what has to work for anything to be tried; SystemExit(2) with the way to look closer."""
+        began = time.time()
+        book = self.playbook(name, extra)
+        status = book.wait(15 * 60)
+        say(f"{name} {' '.join((extra or {}).values())}: {time.time() - began:.1f} s, exit status {status}")
+        if status != 0:
+            say(f"The preparation stops here: {book.message}\nAll of it is in {book.folder}/output.")
+            raise SystemExit(2)
+        return book
+
+    def prepare(self) -> None:
+        """A lab on which one version is released."""
+        for name in ("molecule/shared/create.yml", "molecule/shared/images.yml"):
+            self.must(name)
+        self.lab.connect()
+        self.lab.mend_all()
+        for name in ("molecule/shared/reset.yml", "sluice.bluegreen.site", "chaos/prepare.yml"):
+            self.must(name)
+        self.must(*self.release(VERSIONS[0]))
+
+    def count(self) -> list[Task]:
+        """The tasks of a release that nothing disturbs, with the image to be brought; under load."""
+        self.lab.forget_images("green")
+        return self.must(*self.release(VERSIONS[1])).tasks()
+
+    @staticmethod
+    def release(version: str) -> tuple[str, dict[str, str]]:
+        return "sluice.bluegreen.release", {"service": SERVICE, "version": version}
+
+    def try_case(self, case: Case) -> Run:
+        """One run, up to the end of its last command."""
+        run = Run(case, began=time.time())
+        look = self.ready()
+        stable = next(seen for seen in look.balancers.values() if seen)
+        assert stable.stable is not None
+        candidate = "green" if stable.stable == "blue" else "blue"
+        run.version = next(version for version in VERSIONS if version not in stable.held)
+        if case.fresh:
+            self.lab.forget_images(candidate)
+        run.began = time.time()
+        host = self.lab.vms[candidate][0] if case.fault.action in ("vm_kill", "container_kill") else self.hit(run)
+        try:
+            self.disturb(run, host)
+            mended = not case.fault.lasts
+            for number, command in enumerate(case.then):
+                self.command(run, command)
+                if number == 0 and not mended:
+                    self.lab.mend(case.fault.action, host)
+            run.last = self.settle([], self.lease + GRACE)[-1]
+        except Exception as error:  # noqa: BLE001 - whatever it is, the lab has to be mended, and the run counts as broken
+            run.broken.append(f"the run broke off: {type(error).__name__}: {error}")
+            self.lab.mend_all()
+        run.ended = time.time()
+        return run
+
+    def hit(self, run: Run) -> str:
+        """The balancers take turns."""
+        host: str = self.lab.balancers[len(self.runs) % len(self.lab.balancers)]
+        if not run.case.fault.ends and run.case.fault.action != "second_release":
+            run.hit = self.lab.urls[host]
+        return host
+
+    def disturb(self, run: Run, host: str) -> None:
+        """The release, the fault in it, and the looks at what came of it, until the fault is over."""
+        fault = run.case.fault
+        book = self.playbook(*self.release(run.version), case=run.case)
+        if not book.wait_for(run.case.moment, LIMIT):
+            run.broken.append(f"the release never came to {run.case.moment.said}: {book.message}")
+        second: Optional[Playbook] = None
+        run.since = time.time()
+        if fault.action == "late_twin":
+            book.kill_group()
+        elif fault.ends:
+            getattr(book, fault.action)()
+        elif fault.action == "second_release":
+            second = self.playbook(*self.release(run.version))
+        else:
+            getattr(self.lab, fault.action)(host)
+        if fault.ends:
+            run.looks = self.settle([], self.lease + GRACE)
+            return
+        book.go()
+        status = book.wait(LIMIT)
+        if status is None:
+            run.broken.append(f"the release did not end within {LIMIT:g} s")
+        if second is not None:
+            self.judge_second(run, status, book, second)
+        run.since = time.time()
+        if fault.lasts:
+            run.looks = self.settle([], self.lease + GRACE)
+            return
+        if not fault.spares:
+            run.fault_looks = self.settle([host], self.lease + GRACE)
+        self.lab.mend(fault.action, host)
+        down = self.lab.wait_up(list(self.lab.hosts))
+        if down:
+            run.broken.append(f"{', '.join(down)} did not come back")
+        run.healed = time.time()
+        run.looks = self.settle([], self.lease + GRACE)
+
+    def judge_second(self, run: Run, status: Optional[int], first: Playbook, second: Playbook) -> None:
+        """One of two at most goes through, and whoever was refused was told who is in the way."""
+        other = second.wait(LIMIT)
+        if status == 0 and other == 0:
+            run.broken.append("both releases went through")
+        for book, ended in ((first, status), (second, other)):
+            if ended != 0 and "locked" not in book.output:
+                run.broken.append(f"a release of two failed without a word on the lock: {book.message}")
+
+    def settle(self, without: Iterable[str], limit: float) -> list[Look]:
+        """Look until the traffic has been safe for a while and the lock is dead, or ``limit`` seconds are over."""
+        deadline = time.monotonic() + limit + QUIET
+        looks: list[Look] = []
+        safe_since: Optional[float] = None
+        while True:
+            looks.append(self.lab.look().without(without))
+            now = time.monotonic()
+            locked = any(seen.locked for seen in looks[-1].balancers.values() if seen)
+            safe_since = (safe_since or now) if unsafe(looks[-1]) is None and not locked else None
+            if now > deadline or (safe_since is not None and now - safe_since >= QUIET):
+                return looks
+            time.sleep(LOOK_EVERY)
+
+    def command(self, run: Run, name: str) -> None:
+        """The next command, as a person would give it: nothing is waited for but the lease."""
+        if run.case.fault.action == "late_twin" and name == "release":
+            self.late_shift(run)
+        playbook, versioned = COMMANDS[name]
+        extra = {"service": SERVICE, **({"version": run.version} if versioned else {})}
+        book = self.playbook(playbook, extra)
+        status = book.wait(LIMIT)
+        run.commands.append(Command(name, status, "" if status == 0 else book.message))
+
+    def late_shift(self, run: Run) -> None:
+        """Replay a shift of the release that was killed and rolled back."""
+        holder = next(
+            (seen.holder for look in run.looks for seen in look.balancers.values() if seen and seen.holder), ""
+        )
+        if not holder:
+            run.broken.append("there was no release whose shift could be replayed")
+            return
+        before = self.lab.look()
+        book = self.playbook("chaos/late_shift.yml", {"chaos_release_id": holder})
+        if book.wait(LIMIT) != 0:
+            run.broken.append(f"late twin: {book.message}")
+        after = self.lab.look()
+        if before.balancers != after.balancers:
+            run.broken.append("late twin: the balancers are not as they were before it")
+
+    def ready(self) -> Look:
+        """A lab that the next run can begin with: safe, idle, and both balancers of one mind; made so if need be."""
+        for way in (self.roll_back, self.begin_anew, None):
+            look = self.lab.look()
+            seen = [entry for entry in look.balancers.values() if entry]
+            of_one_mind = len({(entry.stable, entry.version) for entry in seen}) == 1 and seen[0].stable is not None
+            idle = not any(entry.locked or entry.release for entry in seen)
+            if unsafe(look) is None and of_one_mind and idle:
+                return look
+            if way:
+                way()
+        say(f"The lab cannot be brought to a beginning: {unsafe(look)}")
+        raise SystemExit(2)
+
+    def roll_back(self) -> None:
+        self.lab.mend_all()
+        self.playbook("sluice.bluegreen.rollback", {"service": SERVICE, "takeover": "true", "force": "true"}).wait(
+            LIMIT
+        )
+
+    def begin_anew(self) -> None:
+        for name in ("molecule/shared/reset.yml", "sluice.bluegreen.site"):
+            self.must(name)
+        self.must(*self.release(VERSIONS[0]))

@@ -1,0 +1,191 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lab of the inventory beside this file: its containers, what they say, and what can be done to them."""
+
+from __future__ import annotations
+
+import json
+import socket
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Optional
+
+import docker
+import docker.errors
+import yaml
+
+from chaos.judge import Balancer, Look
+
+FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parent
+INVENTORY = FOLDER / "inventory"
+SERVICE = "shop"
+SOCKET = "/run/haproxy/admin.sock"
+STATE = "/var/lib/sluice"
+PYTHON = "/usr/bin/python3"
+UP_WITHIN = 90.0
+
+
+class Lab:
+    """One container of the engine for each host of the inventory."""
+
+    def __init__(self) -> None:
+        hosts = yaml.safe_load((INVENTORY / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]["lab"]
+        self.name = hosts["vars"]["lab_name"]
+        self.balancer_hosts = hosts["children"]["loadbalancers"]["hosts"]
+        vms = hosts["children"]["vms"]["children"]
+        self.vms = {color: list(vms[f"{SERVICE}_{color}"]["hosts"]) for color in ("blue", "green")}
+        self.hosts = {**self.balancer_hosts, **{k: v for group in vms.values() for k, v in group["hosts"].items()}}
+        self.balancers = list(self.balancer_hosts)
+        self.urls = {
+            name: f"http://127.0.0.1:{host['lab_publish'][0].split(':')[0]}/"
+            for name, host in self.balancer_hosts.items()
+        }
+        self.pool = ThreadPoolExecutor(len(self.balancers))
+        self.observe = (FOLDER / "observe.py").read_text(encoding="utf-8")
+
+    def connect(self) -> None:
+        """Once there is an engine."""
+        self.engine = docker.from_env()
+
+    def container(self, host: str) -> Any:
+        return self.engine.containers.get(f"sluice-{self.name}-{host}")
+
+    def run(self, host: str, *command: str) -> str:
+        """Run a command as root on a host; RuntimeError with what it said where it fails."""
+        done = self.container(host).exec_run(list(command), environment={"PYTHONPATH": "/usr/local/lib/sluice"})
+        said: str = done.output.decode(errors="replace")
+        if done.exit_code:
+            raise RuntimeError(f"{host}: {' '.join(command)[:80]}: {done.exit_code}: {said.strip()}")
+        return said
+
+    def shell(self, host: str, script: str) -> str:
+        return self.run(host, "sh", "-ec", script)
+
+    def look(self) -> Look:
+        """How the service stands on every balancer, all asked at once."""
+        return Look(time.time(), dict(zip(self.balancers, self.pool.map(self._look, self.balancers))))
+
+    def _look(self, host: str) -> Optional[Balancer]:
+        try:
+            said = self.run(host, PYTHON, "-c", self.observe, SOCKET, SERVICE)
+            return Balancer.read(json.loads(said.splitlines()[-1]))
+        except (RuntimeError, docker.errors.APIError, ValueError, OSError):
+            return None
+
+    def wait_up(self, hosts: Sequence[str]) -> list[str]:
+        """Wait until the hosts let somebody log in, and balancers serve; the names of those that do not in time."""
+        limit = time.monotonic() + UP_WITHIN
+        waiting = list(hosts)
+        while waiting and time.monotonic() < limit:
+            waiting = [host for host in waiting if not self._is_up(host)]
+            if waiting:
+                time.sleep(0.5)
+        return waiting
+
+    def _is_up(self, host: str) -> bool:
+        try:
+            with socket.create_connection(("127.0.0.1", self.hosts[host]["ansible_port"]), timeout=2) as connection:
+                connection.settimeout(2)
+                if not connection.recv(4).startswith(b"SSH-"):
+                    return False
+        except OSError:
+            return False
+        if host in self.balancers:
+            seen = self._look(host)
+            return seen is not None and seen.runtime is not None
+        try:
+            return bool(self.run(host, "docker", "version", "--format", "{{.Server.Version}}"))
+        except (RuntimeError, docker.errors.APIError):
+            return False
+
+    def forget_images(self, color: str) -> None:
+        """Take every container and image away from the VMs of a color: they share their layers."""
+        for host in self.vms[color]:
+            self.shell(host, "docker ps -aq | xargs -r docker rm -f; docker image prune -af")
+
+    # What can be done to a host, and how it is mended; each takes the host's name.
+
+    def haproxy_reload(self, host: str) -> None:
+        self.run(host, "systemctl", "reload", "haproxy")
+
+    def haproxy_restart(self, host: str) -> None:
+        self.run(host, "systemctl", "restart", "haproxy")
+
+    def haproxy_kill(self, host: str) -> None:
+        self.run(host, "systemctl", "kill", "--signal=KILL", "haproxy")
+
+    def balancer_stop(self, host: str) -> None:
+        self.container(host).stop(timeout=10)
+
+    def balancer_pause(self, host: str) -> None:
+        self.container(host).pause()
+
+    def balancer_cut(self, host: str) -> None:
+        self._network().disconnect(self.container(host), force=True)
+
+    def vm_kill(self, host: str) -> None:
+        self.container(host).kill()
+
+    def container_kill(self, host: str) -> None:
+        self.shell(host, f"docker ps -q --filter label=sluice.bluegreen.service={SERVICE} | xargs -r docker kill")
+
+    def disk_fill(self, host: str) -> None:
+        """A small disk over the state's folder, with everything that was in it, and not a byte to spare."""
+        self.shell(
+            host,
+            f"rm -rf /run/chaos && cp -a {STATE} /run/chaos && mount -t tmpfs -o size=1m tmpfs {STATE} "
+            f"&& cp -a /run/chaos/. {STATE}/ && {{ dd if=/dev/zero of={STATE}/full bs=1k 2>/dev/null || true; }}",
+        )
+
+    def clock_ahead(self, host: str) -> None:
+        """Whatever Ansible runs there has a clock an hour ahead; CLOCK_BOOTTIME is as it is."""
+        self.shell(
+            host,
+            f"printf '%s\\n' '#!/bin/sh' 'exec faketime --exclude-monotonic -f +1h {PYTHON}.real \"$@\"' "
+            f"> {PYTHON}.new && chmod 755 {PYTHON}.new && ln -sfn $(readlink -f {PYTHON}) {PYTHON}.real "
+            f"&& mv {PYTHON}.new {PYTHON}",
+        )
+
+    def mend(self, action: str, host: str) -> None:
+        """Undo what the method of that name did; what mends itself needs nothing."""
+        mends: dict[str, Callable[[], Any]] = {
+            "balancer_stop": lambda: self.container(host).start(),
+            "balancer_pause": lambda: self.container(host).unpause(),
+            "balancer_cut": lambda: self._network().connect(
+                self.container(host), ipv4_address=self.hosts[host]["bluegreen_address"]
+            ),
+            "vm_kill": lambda: self.container(host).start(),
+            "disk_fill": lambda: self.shell(
+                host,
+                f"rm -f {STATE}/full; rm -rf /run/chaos; cp -a {STATE} /run/chaos; umount {STATE}; "
+                f"rm -rf {STATE}/*; cp -a /run/chaos/. {STATE}/; rm -rf /run/chaos",
+            ),
+            "clock_ahead": lambda: self.shell(host, f"[ ! -e {PYTHON}.real ] || mv -T {PYTHON}.real {PYTHON}"),
+        }
+        mends.get(action, lambda: None)()
+
+    def mend_all(self) -> None:
+        """After a run that broke off: every host up, connected and with its own disk and clock."""
+        network = self._network()
+        network.reload()
+        connected = {entry["Name"] for entry in network.attrs["Containers"].values()}
+        for host in self.hosts:
+            container = self.container(host)
+            if container.status == "paused":
+                container.unpause()
+            elif container.status != "running":
+                container.start()
+            elif container.name not in connected:
+                self.mend("balancer_cut", host)
+        self.wait_up(list(self.hosts))
+        for host in self.balancers:
+            self.mend("clock_ahead", host)
+            if f" {STATE} " in self.shell(host, "cat /proc/mounts"):
+                self.mend("disk_fill", host)
+
+    def _network(self) -> Any:
+        return self.engine.networks.get(f"sluice-{self.name}")

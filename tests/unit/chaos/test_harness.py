@@ -1,0 +1,191 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The order of a run, on a lab and with playbooks that are only pretended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any, Optional
+
+import pytest
+
+from chaos import harness, judge, points
+from chaos.harness import Chaos
+from chaos.judge import Balancer, Look
+from chaos.points import Case, Fault, Moment
+
+BLUE = {"blue1": 256, "green1": 0}
+SAFE = Balancer(BLUE, {"blue": 100.0}, BLUE, None, False, False, [], "blue", "v1", None, frozenset({"v1", "v2"}))
+BEFORE = Moment(5, None, "before a stage")
+
+
+class Story:
+    """What was done, in order; ``looks`` are what is seen one after the other, then everything is safe."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+        self.looks: list[Balancer] = []
+        self.statuses: dict[str, list[Optional[int]]] = {}
+        self.now = 1000.0
+
+
+class PretendedLab:
+    balancers = ["lb1", "lb2"]
+    hosts = ["lb1", "lb2", "blue1", "green1"]
+    vms = {"blue": ["blue1"], "green": ["green1"]}
+    urls = {"lb1": "one", "lb2": "two"}
+
+    def __init__(self, story: Story) -> None:
+        self.story = story
+
+    def look(self) -> Look:
+        seen = self.story.looks.pop(0) if self.story.looks else SAFE
+        return Look(self.story.now, {"lb1": seen, "lb2": SAFE})
+
+    def wait_up(self, hosts: Sequence[str]) -> list[str]:
+        return []
+
+    def mend(self, action: str, host: str) -> None:
+        self.story.done.append(f"mend {action} {host}")
+
+    def mend_all(self) -> None:
+        self.story.done.append("mend all")
+
+    def forget_images(self, color: str) -> None:
+        self.story.done.append(f"forget {color}")
+
+    def __getattr__(self, action: str) -> Any:
+        if action == "disk_burn":
+            raise AttributeError(action)
+        return lambda host: self.story.done.append(f"{action} {host}")
+
+
+@pytest.fixture
+def story(monkeypatch: pytest.MonkeyPatch) -> Story:
+    told = Story()
+
+    class PretendedPlaybook:
+        message = "it failed"
+        output = "the service is locked by another"
+
+        def __init__(self, folder: Path, name: str, extra: Any, inventory: Path, hold: Optional[Moment] = None) -> None:
+            self.name = name.rsplit(".", 1)[-1] if "/" not in name else name
+            told.done.append(" ".join(["start", self.name, extra.get("version", "")]).rstrip())
+
+        def wait_for(self, moment: Moment, limit: float) -> bool:
+            return True
+
+        def go(self) -> None:
+            told.done.append("go")
+
+        def kill_group(self) -> None:
+            told.done.append("kill group")
+
+        def wait(self, limit: float) -> Optional[int]:
+            statuses = told.statuses.get(self.name, [])
+            return statuses.pop(0) if statuses else 0
+
+    class Clock:
+        def time(self) -> float:
+            return told.now
+
+        def monotonic(self) -> float:
+            return told.now
+
+        def sleep(self, seconds: float) -> None:
+            told.now += seconds
+
+    monkeypatch.setattr(harness, "Playbook", PretendedPlaybook)
+    monkeypatch.setattr(harness, "time", Clock())
+    return told
+
+
+def try_case(story: Story, fault: Fault, then: Iterable[str] = ("release",), fresh: bool = False) -> judge.Run:
+    lab: Any = PretendedLab(story)
+    return Chaos(lab, Path("/nowhere"), 10.0).try_case(Case(fault, BEFORE, tuple(then), fresh))
+
+
+def named(action: str) -> Fault:
+    return next(fault for fault in points.ALL if fault.action == action)
+
+
+def test_after_a_kill_the_next_command_follows_and_the_release_never_goes_on(story: Story) -> None:
+    run = try_case(story, points.KILL_AT_BOUNDARY)
+    assert story.done == ["start release v3", "kill group", "start release v3"]
+    assert judge.broken_promises(run, 10.0, []) == [
+        "after release: lb1 serves v1, not v3",
+        "after release: lb2 serves v1, not v3",
+    ]
+
+
+def test_a_version_that_neither_color_has_is_released_and_its_image_is_brought_where_that_is_asked(
+    story: Story,
+) -> None:
+    assert try_case(story, points.KILL_AT_BOUNDARY, fresh=True).version == "v3"
+    assert story.done[:2] == ["forget green", "start release v3"]
+
+
+def test_the_next_command_waits_until_the_lease_and_the_lock_are_over(story: Story) -> None:
+    leading = Balancer(**{**vars(SAFE), "leads": True, "runtime": {"blue1": 1, "green1": 1}})
+    locked = Balancer(**{**vars(SAFE), "locked": True, "holder": "r1"})
+    story.looks = [SAFE, *[leading] * 10, *[locked] * 6]
+    run = try_case(story, points.KILL_AT_BOUNDARY)
+    assert judge.seconds_to_safe(run) == 5.0
+    assert run.looks[-1].at - run.since == 5.0 + 3.0 + harness.QUIET
+
+
+def test_a_lock_that_does_not_die_is_not_waited_for_beyond_the_limit(story: Story) -> None:
+    locked = Balancer(**{**vars(SAFE), "locked": True, "holder": "r1"})
+    story.looks = [SAFE, *[locked] * 1000]
+    run = try_case(story, points.KILL_AT_BOUNDARY)
+    assert run.looks[-1].at - run.since <= 10.0 + judge.GRACE + harness.QUIET + harness.LOOK_EVERY
+
+
+def test_a_fault_is_over_before_the_next_command(story: Story) -> None:
+    try_case(story, named("balancer_pause"), ["rollback"])
+    assert story.done == ["start release v3", "balancer_pause lb1", "go", "mend balancer_pause lb1", "start rollback"]
+
+
+def test_a_fault_that_lasts_is_mended_after_the_first_of_the_next_commands(story: Story) -> None:
+    try_case(story, named("disk_fill"), ["rollback", "release"])
+    assert story.done[-3:] == ["start rollback", "mend disk_fill lb1", "start release v3"]
+
+
+def test_the_candidate_is_what_is_killed_not_what_serves(story: Story) -> None:
+    run = try_case(story, named("vm_kill"))
+    assert "vm_kill green1" in story.done
+    assert run.hit is None
+
+
+@pytest.mark.parametrize(("statuses", "said"), [([0, 0], ["both releases went through"]), ([2, 0], []), ([0, 2], [])])
+def test_of_two_releases_one_at_most_goes_through(story: Story, statuses: list[Optional[int]], said: list[str]) -> None:
+    story.statuses["release"] = statuses
+    assert try_case(story, points.TWO_AT_ONCE).broken == said
+
+
+def test_a_late_twin_comes_between_the_rollback_and_the_next_release(story: Story) -> None:
+    left = Balancer(**{**vars(SAFE), "holder": "r1"})
+    story.looks = [SAFE, *[left] * 7]
+    run = try_case(story, points.LATE_TWIN, ["rollback", "release"])
+    assert story.done[1:] == ["kill group", "start rollback", "start chaos/late_shift.yml", "start release v3"]
+    assert run.broken == []
+
+
+def test_a_run_that_breaks_off_is_broken_and_leaves_a_lab_that_is_mended(story: Story) -> None:
+    run = try_case(story, Fault("burnt", "disk_burn"))
+    assert run.broken[0].startswith("the run broke off: AttributeError")
+    assert story.done[-1] == "mend all"
+
+
+def test_a_lab_that_is_not_ready_is_rolled_back_first(story: Story) -> None:
+    story.looks = [Balancer(**{**vars(SAFE), "release": "rolling"})]
+    try_case(story, points.KILL_AT_BOUNDARY)
+    assert story.done[:3] == ["mend all", "start rollback", "start release v3"]
+
+
+def test_a_lab_that_a_rollback_does_not_help_is_begun_anew(story: Story) -> None:
+    story.looks = [Balancer(**{**vars(SAFE), "release": "rolling"})] * 2
+    try_case(story, points.KILL_AT_BOUNDARY)
+    assert story.done[2:6] == ["start molecule/shared/reset.yml", "start site", "start release v1", "start release v3"]

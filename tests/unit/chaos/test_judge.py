@@ -1,0 +1,211 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What counts as a promise that was kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Optional
+
+import pytest
+
+from chaos import judge, points, table
+from chaos.judge import Balancer, Command, Look, Run
+from chaos.points import Case, Fault, Moment
+from demo.traffic import Request
+
+LEASE = 10.0
+BLUE = {"blue1": 256, "green1": 0}
+GREEN = {"blue1": 0, "green1": 256}
+SPLIT = {"blue1": 179, "green1": 77}
+LB1, LB2 = "http://127.0.0.1:38081/", "http://127.0.0.1:38082/"
+
+
+def balancer(**changes: Any) -> Balancer:
+    given: dict[str, Any] = {
+        "disk": BLUE,
+        "shares": {"blue": 100.0, "green": 0.0},
+        "runtime": BLUE,
+        "holder": None,
+        "locked": False,
+        "leads": False,
+        "damage": [],
+        "stable": "blue",
+        "version": "v1",
+        "release": None,
+        **changes,
+    }
+    return Balancer(**given)
+
+
+def look(at: float = 0.0, lb1: Optional[Balancer] = balancer(), lb2: Optional[Balancer] = balancer()) -> Look:  # noqa: B008
+    return Look(at, {"lb1": lb1, "lb2": lb2})
+
+
+def run(fault: Fault = points.KILL_AT_BOUNDARY, then: str = "release", **changes: Any) -> Run:
+    """A run in which every promise was kept: killed at 100, safe at 104, released v1 at 130."""
+    kept = Run(
+        Case(fault, Moment(5, None, "before task 5"), (then,)), began=90.0, ended=130.0, since=100.0, version="v1"
+    )
+    kept.looks = [look(101.0, balancer(runtime=SPLIT, leads=True)), look(104.0), look(107.0)]
+    kept.commands = [Command(then, 0, "")]
+    kept.last = look(130.0)
+    return replace(kept, **changes)
+
+
+def request(at: float = 101.0, balancer: str = LB1, status: int = 503, error: str = "") -> Request:
+    return Request(at, balancer, status, "", error)
+
+
+def broken(found: Run, *requests: Request) -> list[str]:
+    return judge.broken_promises(found, LEASE, requests)
+
+
+def test_a_run_that_kept_all_has_nothing_broken() -> None:
+    assert broken(run(), request(status=200)) == []
+
+
+UNSAFE: dict[str, tuple[Look, str]] = {
+    "a balancer works with something else": (
+        look(lb2=balancer(runtime=SPLIT)),
+        "lb2 works with blue1 179, green1 77, committed is blue1 256, green1 0",
+    ),
+    "two disks differ": (
+        look(lb2=balancer(disk=GREEN, runtime=GREEN)),
+        "lb2 has committed blue1 0, green1 256, lb1 blue1 256, green1 0",
+    ),
+    "a lease is left": (look(lb1=balancer(leads=True)), "lb1 still holds a lease"),
+    "HAProxy is dead": (look(lb1=balancer(runtime=None)), "HAProxy on lb1 does not answer"),
+    "a balancer is out of reach": (look(lb2=None), "lb2 could not be looked at"),
+}
+
+
+@pytest.mark.parametrize("name", UNSAFE)
+def test_traffic_is_not_safe_where(name: str) -> None:
+    seen, said = UNSAFE[name]
+    assert judge.unsafe(seen) == said
+
+
+def test_a_balancer_that_is_left_out_makes_nothing_unsafe() -> None:
+    assert judge.unsafe(look(lb2=None).without(["lb2"])) is None
+
+
+def test_the_time_to_safe_is_that_of_the_first_look_that_all_later_ones_confirm() -> None:
+    bad = balancer(runtime=SPLIT)
+    looks = [look(101.0), look(102.0, bad), look(106.5), look(108.0)]
+    assert judge.safe_after(looks, 100.0) == 6.5
+    assert judge.safe_after([*looks, look(109.0, bad)], 100.0) is None
+    assert judge.safe_after([], 100.0) is None
+
+
+def test_safe_too_late_is_a_broken_promise() -> None:
+    late = run(looks=[look(100.0 + LEASE + judge.GRACE + 0.5)])
+    assert broken(late) == ["safe only after 15.5 s, not within the lease of 10 s and 5 s"]
+
+
+def test_never_safe_is_a_broken_promise_with_its_reason() -> None:
+    stranded = run(looks=[look(120.0, balancer(runtime=SPLIT))])
+    (said,) = broken(stranded)
+    assert said == "the traffic was never safe: lb1 works with blue1 179, green1 77, committed is blue1 256, green1 0"
+
+
+def test_while_a_balancer_is_gone_the_others_must_be_safe_and_after_it_all() -> None:
+    alone = look(103.0, lb2=None).without(["lb2"])
+    gone = run(healed=110.0, fault_looks=[alone], looks=[look(112.0, lb2=None), look(114.0)])
+    assert judge.seconds_to_safe(gone) == 4.0
+    assert judge.seconds_to_safe(replace(gone, fault_looks=[look(103.0, balancer(runtime=SPLIT))])) is None
+
+
+def test_a_request_without_a_good_answer_is_lost() -> None:
+    (said,) = broken(run(), request(), request(status=0, error="ConnectionResetError"))
+    assert said == f"2 requests lost ({LB1}: 503; {LB1}: ConnectionResetError)"
+
+
+def test_a_request_counts_only_in_the_run_that_it_fell_into() -> None:
+    assert broken(run(), request(89.9), request(130.0)) == []
+
+
+def test_only_requests_through_the_balancer_that_was_hit_may_be_lost_and_only_where_the_fault_kills_it() -> None:
+    stopped, reloaded = Fault("stopped", "balancer_stop", spares=False), Fault("reloaded", "haproxy_reload")
+    assert broken(run(stopped, hit=LB1), request()) == []
+    assert len(broken(run(stopped, hit=LB2), request())) == 1
+    assert len(broken(run(reloaded, hit=LB1), request())) == 1
+
+
+AFTER: dict[str, tuple[Mapping[str, Any], str]] = {
+    "a journal is damaged": ({"damage": ["line 3 is torn"]}, "journal of lb2: line 3 is torn"),
+    "a lock is left": ({"locked": True, "holder": "r7"}, "lb2 is still locked by r7"),
+    "a release is left": ({"release": "rolling"}, "lb2 knows of a release that is rolling"),
+    "another version serves": ({"version": "v2"}, "lb2 serves v2, not v1"),
+    "the journal calls the other color stable": (
+        {"stable": "green"},
+        "lb2 gives {'blue': 100.0, 'green': 0.0}, but calls green stable",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", AFTER)
+def test_after_the_last_command_it_is_a_broken_promise_where(name: str) -> None:
+    changes, said = AFTER[name]
+    assert broken(run(last=look(130.0, lb2=balancer(**changes)))) == [f"after release: {said}"]
+
+
+def test_a_rollback_may_leave_any_version() -> None:
+    back = balancer(version="v0")
+    assert broken(run(then="rollback", last=look(130.0, back, back))) == []
+
+
+@pytest.mark.parametrize(("status", "how"), [(2, "ended with 2"), (None, "did not end")])
+def test_a_next_command_that_fails_is_a_broken_promise(status: Optional[int], how: str) -> None:
+    failed = run(commands=[Command("rollback", status, "nothing warm")], then="rollback")
+    assert broken(failed) == [f"the next command, rollback, {how}: nothing warm"]
+
+
+def test_what_the_run_itself_found_is_told_too() -> None:
+    assert broken(run(broken=["both releases went through"])) == ["both releases went through"]
+
+
+def test_what_a_balancer_says_is_read() -> None:
+    said = {
+        "disk": BLUE,
+        "shares": {"blue": 100.0, "green": 0.0},
+        "runtime": SPLIT,
+        "lock": {"release_id": "r1", "live": False},
+        "lease": {"remaining": 3},
+        "damage": [],
+        "state": {
+            "stable": "blue",
+            "colors": {"blue": {"version": "v1"}, "green": None},
+            "release": {"phase": "rolling"},
+        },
+    }
+    assert Balancer.read(said) == balancer(runtime=SPLIT, holder="r1", leads=True, release="rolling", held={"v1"})
+
+
+def test_a_balancer_that_was_never_released_to_is_read() -> None:
+    state = {"stable": None, "colors": {"blue": None, "green": None}, "release": None}
+    said = {"disk": {}, "shares": {}, "runtime": None, "lock": None, "lease": None, "damage": [], "state": state}
+    assert Balancer.read(said).stable is None
+
+
+def test_a_row_has_the_worst_of_its_runs() -> None:
+    slow = run(looks=[look(109.0)])
+    runs = [run(), slow, run(points.LATE_TWIN)]
+    first, second = table.rows(runs, [request()], LEASE)
+    assert first == {
+        "fault": points.KILL_AT_BOUNDARY.row,
+        "runs": 2,
+        "promises_kept": 0,
+        "worst_requests_lost": 1,
+        "worst_seconds_to_safe": 9.0,
+        "broken": [{"run": slow.case.title, "problems": [f"1 requests lost ({LB1}: 503)"]}] * 2,
+    }
+    assert second["fault"] == points.LATE_TWIN.row
+
+
+def test_the_table_says_all_or_how_many_and_never() -> None:
+    kept, stranded = run(), run(looks=[look(lb2=None)])
+    assert table.cells(table.rows([kept], [], LEASE))[1][1:] == ["1", "all", "0", "4.0"]
+    assert table.cells(table.rows([kept, stranded], [], LEASE))[1][1:] == ["2", "1 of 2", "0", "never"]

@@ -1,0 +1,131 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which moments are enumerated."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+
+from chaos import points
+from chaos.points import COMMANDS, LATE_TWIN, STAGE_FAULTS, Case, Task
+
+ROLE = "sluice.bluegreen.rollout : "
+TASKS = [
+    Task(1, "Read", "Read the service's page", 0.5),
+    Task(2, "Deploy", "sluice.bluegreen.deploy : Bring the image", 6.0),
+    Task(3, "Deploy", "sluice.bluegreen.deploy : Wait until the container answers healthily", 2.0),
+    Task(4, "Roll out", f"{ROLE}Shift the traffic", 0.1),
+    Task(5, "Roll out", "sluice.bluegreen.haproxy : Set the split", 0.4),
+    Task(6, "Roll out", f"{ROLE}Gate the stage", 4.0),
+    Task(7, "Roll out", f"{ROLE}Note that the stage was passed", 0.3),
+    Task(8, "Roll out", "sluice.bluegreen.haproxy : Set the split", 0.4),
+    Task(9, "Roll out", f"{ROLE}Gate the stage", 4.0),
+    Task(10, "Roll out", f"{ROLE}Note that the stage was passed", 0.3),
+    Task(11, "Roll out", "sluice.bluegreen.haproxy : Set the split", 0.4),
+    Task(12, "Roll out", "", 0.0),
+]
+
+
+def rows(cases: list[Case]) -> Counter[str]:
+    return Counter(case.fault.row for case in cases)
+
+
+def test_a_release_is_killed_at_every_task_and_at_its_end_in_both_series() -> None:
+    for fault in (points.KILL_AT_BOUNDARY, points.TERM_AT_BOUNDARY):
+        found = [case.moment.number for case in points.kills(TASKS) if case.fault is fault]
+        assert found == [task.number for task in TASKS]
+
+
+def test_the_playbook_is_held_where_its_group_is_killed_and_runs_where_it_gets_a_signal() -> None:
+    cases = points.kills(TASKS)
+    assert {c.moment.seconds for c in cases if c.fault is points.KILL_AT_BOUNDARY} == {None}
+    assert {c.moment.seconds for c in cases if c.fault is points.TERM_AT_BOUNDARY} == {points.BEGUN}
+
+
+def test_every_long_task_is_hit_in_its_middle_in_three_ways() -> None:
+    for fault in (points.KILL_IN_MIDDLE, points.TERM_IN_MIDDLE, points.LOST_IN_MIDDLE):
+        found = [(c.moment.number, c.moment.seconds) for c in points.kills(TASKS) if c.fault is fault]
+        assert found == [(2, 3.0), (3, 1.0), (6, 2.0), (9, 2.0)]
+
+
+def test_the_next_commands_take_turns_in_each_series() -> None:
+    for row in rows(points.kills(TASKS)):
+        turns = [case.then for case in points.kills(TASKS) if case.fault.row == row]
+        assert turns == [((list(COMMANDS) * len(turns))[number],) for number in range(len(turns))]
+
+
+def test_the_image_is_missing_only_where_it_is_brought() -> None:
+    assert {case.moment.number for case in points.kills(TASKS) if case.fresh} == {2}
+
+
+def test_every_fault_has_every_moment_of_a_stage() -> None:
+    found = points.faults(TASKS)
+    for fault in (*STAGE_FAULTS, LATE_TWIN):
+        moments = [(c.moment.number, c.moment.seconds) for c in found if c.fault is fault]
+        assert moments == [(5, None), (6, 2.0), (7, None), (11, None)], fault.row
+
+
+def test_the_late_twin_comes_after_a_rollback_and_before_the_next_release() -> None:
+    assert {case.then for case in points.faults(TASKS) if case.fault is LATE_TWIN} == {("rollback", "release")}
+
+
+def test_nothing_is_begun_on_a_full_disk() -> None:
+    (commands,) = {case.then for case in points.faults(TASKS) if case.fault.action == "disk_fill"}
+    assert commands[0] == "rollback"
+
+
+def test_a_release_without_a_stage_has_no_moments_of_one() -> None:
+    with pytest.raises(StopIteration):
+        points.stage_moments(TASKS[:4])
+
+
+def test_a_task_lasts_until_the_next_begins_and_the_end_takes_no_time() -> None:
+    told = [(1, "Read the service", 10.0), (2, "role : Deploy", 11.5), (3, "", 14.0)]
+    lines = [json.dumps({"number": n, "play": "P", "task": task, "at": at}) for n, task, at in told]
+    tasks = points.read_tasks(lines)
+    assert [(task.title, task.seconds) for task in tasks] == [
+        ("Read the service", 1.5),
+        ("Deploy", 2.5),
+        ("(the end)", 0),
+    ]
+
+
+def test_a_playbook_that_has_said_nothing_has_no_tasks() -> None:
+    assert points.read_tasks([]) == []
+
+
+def test_the_first_runs_are_one_of_every_row() -> None:
+    cases = points.enumerate_cases(TASKS)
+    number = len(rows(cases))
+    assert set(rows(points.spread(cases)[:number]).values()) == {1}
+
+
+def test_spread_out_nothing_is_missing_and_nothing_twice() -> None:
+    cases = points.enumerate_cases(TASKS)
+    assert Counter(points.spread(cases)) == Counter(cases)
+
+
+def test_half_of_the_runs_are_half_of_every_row() -> None:
+    cases = points.enumerate_cases(TASKS)
+    half = rows(points.spread(cases)[: len(cases) // 2])
+    assert {
+        row: abs(half[row] - count / 2) for row, count in rows(cases).items() if abs(half[row] - count / 2) > 1
+    } == {}
+
+
+def test_the_first_runs_of_a_series_are_spread_over_it() -> None:
+    cases = [case for case in points.kills(TASKS) if case.fault is points.KILL_AT_BOUNDARY]
+    assert [case.moment.number for case in points.spread(cases)][:4] == [9, 1, 5, 11]
+
+
+def test_every_row_has_its_place_in_the_table() -> None:
+    assert set(rows(points.enumerate_cases(TASKS))) == {fault.row for fault in points.ALL}
+
+
+def test_no_two_runs_have_the_same_title() -> None:
+    titles = Counter(case.title for case in points.enumerate_cases(TASKS))
+    assert [title for title, count in titles.items() if count > 1] == []
