@@ -121,7 +121,7 @@ def test_a_prometheus_that_is_down_holds_and_never_passes(site, play):
     run = play(site.gate(gates={"thresholds": [threshold]}, timeout=5, on_timeout="promote"), site.hosts())
     result = run.result()
     assert (result["outcome"], result.get("held_for")) == ("pause", "source_down"), run.output
-    assert "p99: http://127.0.0.1:9/api/v1/query" in result["msg"]
+    assert "p99: http://127.0.0.1:9/api/v1/query" in run.output
 
 
 def test_a_gate_whose_playbook_is_killed_ends_and_renews_no_lease(site, play):

@@ -261,7 +261,7 @@ def test_the_result_is_plain_json() -> None:
         ({"gates__thresholds": [{**THRESHOLD, "path": "a"}]}, "[0].path: is not asked of source prometheus"),
         (
             {"gates__thresholds": [{"name": "x", "source": "json", "url": "http://a", "path": "a[", "max": 1}]},
-            "[0].path: 'a[' is not a path such as series[0].value; it breaks off at '['",
+            "[0].path: 'a[' is not a path into JSON; write names with dots",
         ),
         ({"gates__thresholds": [{"name": "x", "source": "command"}]}, "[0].command: is missing; write the program"),
         ({"gates__thresholds": [{"name": "x", "source": "command", "command": "ls"}]}, "'ls' is not a list; write the"),
