@@ -22,7 +22,7 @@ VERSION = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 # What HAProxy takes as the name, and as the address, of a server.
 _SERVER = r"[A-Za-z0-9._:-]+"
 # What the balancers add to the name of a service for further frontends and backends.
-_SUFFIXES = (*COLORS, "in", "latency")
+_SUFFIXES = (*COLORS, "in", "latency", "preview")
 _WILDCARDS = ("*", "0.0.0.0", "[::]")
 CAPACITY = "bluegreen_capacity"
 # A weight of HAProxy is 256 at most, so less than 1/256 of the largest could not be kept to.

@@ -95,7 +95,15 @@ service:
     health:
       description: How it is probed, as M(sluice.bluegreen.health_gate) takes it.
       type: dict
-    listen: {description: "C(bind), and its C(address) and C(port).", type: dict}
+    listen:
+      description: C(bind), its C(address) and C(port), C(tls) with its C(certificates) or none, and C(http2).
+      type: dict
+    mode: {description: C(http) or C(tcp)., type: str}
+    split: {description: "How traffic is split, C(by) what, and the C(cookie) or C(header) of a user.", type: dict}
+    pins: {description: "Rules that go before the split, the first that fits.", type: list, elements: dict}
+    preview: {description: "C(header), networks C(from) which, and C(bind), or none.", type: dict}
+    affinity: {description: "C(cookie) that keeps a session on its server, or none.", type: dict}
+    limits: {description: "C(connections) of all, and C(address), the limits of one address.", type: dict}
     balance: {description: Algorithm of the backend., type: str}
     hash_type: {description: "C(consistent) for a balance that hashes, else none.", type: str}
     stages:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from .._errors import InputError
 
@@ -20,6 +21,9 @@ ROUNDROBIN_MOST = 4095
 MOST_OF_MANY = 16
 """The largest weight where there are more servers. What balances them then, such as ``random(1)``, keeps a tree with 16
 places for each unit of weight: 10,000 servers of 256 each would make 41 million of them, and gigabytes."""
+
+WAYS = ("requests", "user", "vm")
+"""The ways to split: each request by itself, each user for good, or whole VMs at a time."""
 
 NO_CAPACITIES: Mapping[str, float] = {}
 """Every server carries as much as any other."""
@@ -68,6 +72,47 @@ def full_weights(names: Sequence[str], capacities: Mapping[str, float], largest_
             raise InputError(f"The capacity of {name} is {capacity:g}, not a number above 0.", server=name)
     largest = max((capacities.get(name, 1) for name in names), default=1)
     return {name: max(1, round(largest_weight * capacities.get(name, 1) / largest)) for name in names}
+
+
+def weights_by(
+    way: str,
+    servers: Mapping[str, Sequence[str]],
+    shares: Mapping[str, float],
+    capacities: Mapping[str, float] = NO_CAPACITIES,
+) -> dict[str, int]:
+    """The weights for ``shares`` in one of ``WAYS``; arguments and errors are those of ``split_weights``."""
+    return (vm_weights if way == "vm" else split_weights)(servers, shares, capacities)
+
+
+def vm_weights(
+    servers: Mapping[str, Sequence[str]],
+    shares: Mapping[str, float],
+    capacities: Mapping[str, float] = NO_CAPACITIES,
+) -> dict[str, int]:
+    """Weights by capacity alone, or 0: one color has all of its servers, the other its first, as many as come closest.
+
+    Up to the share that a color has with all servers of both, it is the one with some of its servers, at least one; so
+    more servers of it join while its share rises, and none of them has more to do than its capacity says.
+    Arguments and errors are those of ``split_weights``.
+    """
+    first, second = _two_colors(servers)
+    wanted = _checked_shares(shares, servers)
+    names = [*servers[first], *servers[second]]
+    full = full_weights(names, capacities, largest_weight(len(names)))
+    active = {color: list(names) if wanted[color] > 0 else [] for color, names in servers.items()}
+    if active[first] and active[second]:
+        total = {color: sum(full[name] for name in names) for color, names in servers.items()}
+        part = min((first, second), key=lambda color: wanted[color] - Fraction(total[color], sum(total.values())))
+        rest = total[second if part == first else first]
+        reached = list(accumulate(full[name] for name in servers[part]))
+        distances = [abs(Fraction(some, some + rest) - wanted[part]) for some in reached]
+        active[part] = active[part][: distances.index(min(distances)) + 1]
+    return {
+        name: full[name] if name in chosen else 0
+        for color, names in servers.items()
+        for chosen in [set(active[color])]
+        for name in names
+    }
 
 
 def shares_of(weights: Mapping[str, int], servers: Mapping[str, Sequence[str]]) -> dict[str, float]:
