@@ -101,6 +101,7 @@ def closed_loop(run: Callable[..., Any], good: int, bad: int) -> dict[str, Any]:
         for rate in RATES:
             ended = run(one_release, jobs(fault, rate, good if fault is GOOD else bad))
             row: dict[str, Any] = {"runs": len(ended)}
+            row["second_look"] = sum(one.second_look for one in ended) / len(ended)
             for outcome in ("rolled back", "promoted", "held"):
                 those = [one for one in ended if one.outcome == outcome]
                 seconds = sorted(one.seconds for one in those)
@@ -194,7 +195,7 @@ def print_loop(table: dict[str, Any]) -> None:
         "defaults\n'rolled back after' is median and 90th percentile from the beginning of the rollout; so is "
         "'promoted after', the median\n"
     )
-    head = ["", "req/s", "rollouts", "rolled back", "(at 100 %)", "promoted", "held"]
+    head = ["", "req/s", "rollouts", "rolled back", "(at 100 %)", "promoted", "held", "looked twice"]
     rows = [[*head, "rolled back after", "promoted after"]]
     for name, by_rate in table.items():
         for rate, row in by_rate.items():
@@ -209,6 +210,7 @@ def print_loop(table: dict[str, Any]) -> None:
                     f"{100 * back['share']:.1f} %",
                     f"{100 * back['splits'].get('100 %', 0) / row['runs']:.1f} %",
                     *(f"{100 * row[outcome]['share']:.1f} %" for outcome in ("promoted", "held")),
+                    f"{100 * row['second_look']:.1f} %",
                     after,
                     f"{promoted:.0f} s" if promoted is not None else "-",
                 ]

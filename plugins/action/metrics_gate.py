@@ -127,6 +127,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "options": {"requests": {"type": "int", "required": True}, "errors": {"type": "int", "required": True}},
     },
     "stage": {"type": "int", "default": 1},
+    "look": {"type": "int", "default": 1},
+    "second_look": {"type": "bool", "default": False},
     "split": {"type": "float"},
     "tick": {"type": "float", "default": 5},
     "dwell": {"type": "float", "default": 60},
@@ -212,6 +214,7 @@ class ActionModule(ActionBase):
                 look.observe,
                 record=look.record,
                 back=look.back if args["back"] else None,
+                second_look=args["second_look"],
                 clock=time.monotonic,
                 sleep=time.sleep,
                 say=self._display.display,
@@ -310,8 +313,14 @@ def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.
     if args["release_id"]:
         arguments["deployed"] = line is None
         arguments["release_id"] = args["release_id"]
-        arguments["tape"] = {"name": f"{args['release_id']}-{args['stage']}", "line": line}
+        arguments["tape"] = {"name": _tape_name(args), "line": line}
     return arguments
+
+
+def _tape_name(args: Mapping[str, Any]) -> str:
+    # The time of a tape never goes back, so a stage that is looked at again has one more.
+    again = f"-{args['look']}" if args["look"] > 1 else ""
+    return f"{args['release_id']}-{args['stage']}{again}"
 
 
 def back_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
@@ -371,7 +380,8 @@ def _judge(
 
 def _label(args: Mapping[str, Any]) -> str:
     share = f" ({args['split']:g} %)" if args["split"] is not None else ""
-    return f"{args['service']} stage {args['stage']}{share}"
+    again = f", look {args['look']}," if args["look"] > 1 else ""
+    return f"{args['service']} stage {args['stage']}{share}{again}"
 
 
 def _check_live(args: Mapping[str, Any], servers: Mapping[str, Sequence[str]]) -> None:

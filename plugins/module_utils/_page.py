@@ -106,6 +106,7 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         **traffic,
         **_balance(top),
         "stages": _stages(top, strategy),
+        "second_look": top.boolean("second_look", True),
         "gates": gates(top),
         "tick": tick,
         "lease": _lease(top, tick),

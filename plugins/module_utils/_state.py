@@ -14,10 +14,10 @@ State (JSON-ready)::
      "updated": time of the last event that counted, or null}
 
 ``phase`` is ``deploying``, ``deployed``, ``rolling`` or ``paused``; ``stage`` counts passed stages and ``split`` is the
-share in per cent of the last of them. ``warm``: the color's containers of that version are in place, so that going back
-to it is a shift. ``reversible``: whether the version before can still serve after this one did. ``generation`` counts
-commits, ``steps`` the events of the last operation; with ``operations`` they tell which of two journals knows more,
-without trusting a clock.
+share in per cent of the last of them; ``second_look`` is there, and true, once it went back from 100 % to look again.
+``warm``: the color's containers of that version are in place, so that going back to it is a shift. ``reversible``:
+whether the version before can still serve after this one did. ``generation`` counts commits, ``steps`` the events of
+the last operation; with ``operations`` they tell which of two journals knows more, without trusting a clock.
 """
 
 from __future__ import annotations
@@ -132,6 +132,13 @@ def _passed(state: State, event: Event, data: dict[str, Any]) -> None:
         state["release"].update(stage=data["stage"], split=float(data.get("split", 0.0)))
 
 
+def _looked_again(state: State, event: Event, data: dict[str, Any]) -> None:
+    """What was passed before the stage that it goes back to, so that one that is resumed begins with that stage."""
+    if _is_current(state, event):
+        passed = data["passed"]
+        state["release"].update(stage=passed["stage"], split=float(passed["split"]), second_look=True)
+
+
 def _committed(state: State, event: Event, data: dict[str, Any]) -> None:
     state["shares"] = {color: float(data["shares"].get(color, 0.0)) for color in COLORS}
     state["generation"] += 1
@@ -222,6 +229,7 @@ _HANDLERS = {
     "deployed": _deployed,
     "shift": _shift,
     "stage_passed": _passed,
+    "second_look": _looked_again,
     "committed": _committed,
     "paused": _paused,
     "promoted": _promoted,

@@ -78,11 +78,12 @@ def _headline(state: Mapping[str, Any]) -> str:
 
 def _release(release: Mapping[str, Any]) -> str:
     passed = f"{release['stage']} stage{'' if release['stage'] == 1 else 's'} passed"
+    again = ", on its second look" if release.get("second_look") else ""
     marked = "" if release.get("reversible", True) else ", not reversible"
     waits = f"; paused by {release.get('cause') or 'an unknown cause'}, go on with promote or back with rollback"
     return (
         f"{release['release_id']}: version {release['version']} on {release['color']}, {release['phase']}, "
-        f"{passed}{marked}, by {release['owner'] or 'unknown'} since {release['started']}"
+        f"{passed}{again}{marked}, by {release['owner'] or 'unknown'} since {release['started']}"
         f"{waits if release['phase'] == 'paused' else ''}"
     )
 

@@ -336,6 +336,18 @@ options:
     description: Number of the stage; part of the name of its tape.
     type: int
     default: 1
+  look:
+    description: How many times this stage of the release has been begun; a later look has a tape of its own.
+    type: int
+    default: 1
+  second_look:
+    description:
+      - Whether the caller goes back to a stage in which both colors serve where RV(outcome) is C(second_look), to
+        compare them there. A rollback for O(baseline=none) becomes that where it rests on the stable color's errors or
+        latencies of before alone.
+      - The traffic then stays where it is until the caller moves it; O(back) is not done.
+    type: bool
+    default: false
   split:
     description: Share of the traffic, in per cent, that the candidate gets; for what is printed only.
     type: float
@@ -439,8 +451,8 @@ cause:
   sample: errors
 outcome:
   description:
-    - What is to be done, C(promote), C(pause) or C(rollback); null in check mode. A gate that was superseded gives
-      C(pause), and its release must not touch the balancers any more.
+    - What is to be done, C(promote), C(pause), C(rollback) or, only with O(second_look), C(second_look); null in check
+      mode. A gate that was superseded gives C(pause), and its release must not touch the balancers any more.
   type: str
   returned: always
   sample: rollback

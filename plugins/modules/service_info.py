@@ -113,6 +113,7 @@ service:
       sample:
         - {split: 5.0, dwell: 60, timeout: 900, on_timeout: pause}
         - {split: 100.0, dwell: 60, timeout: 900, on_timeout: pause}
+    second_look: {description: Whether doubts at 100 % are settled in the stage before first., type: bool}
     gates:
       description:
         - C(thresholds), C(errors) unless it is switched off, C(latency) and C(baseline) where the page has them.

@@ -21,7 +21,7 @@ from ._settings import Settings
 from ._sources import Reading
 from ._tape import Line
 from ._threshold_judge import ThresholdJudge
-from ._verdict import at_timeout
+from ._verdict import at_timeout, look_again
 
 OUTCOMES = {"promote": "promote", "rollback": "rollback", "hold": "pause"}
 # Connections, and finding the Python to use, make the first look slower than the others.
@@ -167,6 +167,7 @@ class GateLoop:
         *,
         record: Record,
         back: Optional[Callable[[], None]] = None,
+        second_look: bool = False,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         say: Callable[[str], None],
@@ -176,6 +177,7 @@ class GateLoop:
         self._observe = observe
         self._record = record
         self._back = back
+        self._second_look = second_look
         self._clock = clock
         self._sleep = sleep
         self._say = say
@@ -233,7 +235,9 @@ class GateLoop:
                 ended = at_timeout(result, settings.on_timeout)
             # A tick that took too long is followed by the next boundary, not by a burst.
             number = max(number + 1, ceil((self._clock() - self._began) / settings.tick))
-        if ended["verdict"] == "rollback" and self._back is not None:
+        if self._second_look:
+            ended = look_again(ended, settings)
+        if ended.get("outcome", ended["verdict"]) == "rollback" and self._back is not None:
             self._back()
         if line is not None:
             # This renews the lease once more, so that it outlasts what the caller does next.

@@ -233,6 +233,10 @@ def held_at_timeout(result: Mapping[str, Any], policy: str, asked: str) -> str:
     return f"not decided in {result['elapsed']:.0f} s, so {what}, {because}; last: {result['message']}"
 
 
+def once_more(result: Mapping[str, Any]) -> str:
+    return f"{result['message']}; so once back to the stage before, where both colors are compared at the same time"
+
+
 def progress(label: str, result: Mapping[str, Any], names: Names) -> str:
     """One line a tick: ``shop stage 1 (5 %) 35 s: hold undecided - green 1.2 % of 410 requests failed, ...``."""
     evidence = result["evidence"]

@@ -11,7 +11,8 @@ from math import inf
 from typing import Any, Optional
 
 from ._policy import Forced
-from ._sentence import held_at_timeout
+from ._sentence import held_at_timeout, once_more
+from ._settings import Settings
 from ._thresholds import ThresholdState
 
 # What a person may wave through with ``on_timeout: promote``. No data, no source, one bad machine never pass.
@@ -93,6 +94,23 @@ def _hold(signals: Signals) -> Optional[tuple[str, str]]:
         if applies:
             return "hold", cause
     return None
+
+
+def look_again(result: dict[str, Any], settings: Settings) -> dict[str, Any]:
+    """The result of a gate whose caller can go back to a stage in which both colors serve, and look there again.
+
+    A rollback gets the ``outcome`` ``second_look`` where nothing speaks for it but what the stable color did at another
+    time. Anything else stays as it is: a candidate that is down or has failed every request of the stage, a split that
+    is lost, a limit that the page sets.
+    """
+    evidence = result["evidence"]
+    causes = ("errors", "latency") if settings.max_error_ratio is None else ("latency",)
+    if result["verdict"] != "rollback" or result["cause"] not in causes or evidence["concurrent"]:
+        return result
+    count = evidence["stage"]["candidate"]
+    if count["errors"] == count["requests"]:
+        return result
+    return {**result, "outcome": "second_look", "message": once_more(result)}
 
 
 def ended_by(signals: Signals, verdict: str) -> dict[str, str]:

@@ -61,13 +61,21 @@ def listening() -> Iterator[int]:
 
 
 @pytest.fixture
-def machines() -> Iterator[dict[str, Balancer]]:
-    """``lb1`` and ``lb2`` as two machines, with one web server for every server of the service."""
+def web() -> Iterator[WebServer]:
+    """Stands in for every server of the service."""
+    server = WebServer("any")
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def machines(web: WebServer) -> Iterator[dict[str, Balancer]]:
+    """``lb1`` and ``lb2`` as two machines, before the same servers."""
     if not can_mount():
         pytest.skip("needs root and the right to mount")
     program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
     assert program, "these tests need HAProxy: apt-get install haproxy"
-    web = WebServer("any")
     ports = {color: dict.fromkeys(names, web.port) for color, names in NAMES.items()}
     found: dict[str, Balancer] = {}
     # The path of a socket has at most 108 characters.
@@ -79,5 +87,3 @@ def machines() -> Iterator[dict[str, Balancer]]:
         finally:
             for balancer in found.values():
                 balancer.stop()
-            web.shutdown()
-            web.server_close()

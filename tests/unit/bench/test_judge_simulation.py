@@ -97,7 +97,8 @@ def test_the_closed_loop_tells_good_from_bad_and_a_version_from_a_machine() -> N
     machine = release(Traffic((seed,), 1000, Fault("one bad VM", errors=0.05, hosts=1)))
     assert (machine.outcome, machine.cause) == ("held", "one_host")
     late = release(Traffic((seed,), 1000, Fault("at 100 % only", errors=0.05, from_split=1.0)))
-    assert (late.outcome, late.cause, late.split) == ("rolled back", "errors", 100)
+    assert (late.outcome, late.cause, late.split, late.second_look) == ("rolled back", "errors", 100, True)
+    assert not good.second_look
     assert release(Traffic((seed,), 10)).outcome == "held", "at 10 requests a second a quarter of an hour is too short"
 
 

@@ -47,7 +47,12 @@ def test_secrets_are_marked():
 
 def arguments(**more):
     given = dict.fromkeys(metrics_gate.ARGUMENT_SPEC)
-    return {**given, "service": "shop", "candidate": "green", "stage": 2, "gates": {}, **more}
+    return {**given, "service": "shop", "candidate": "green", "stage": 2, "look": 1, "gates": {}, **more}
+
+
+def test_a_stage_that_is_looked_at_again_has_a_tape_of_its_own():
+    args = arguments(release_id="r1", look=2)
+    assert metrics_gate.tick_arguments(args, "lb1", None)["tape"]["name"] == "r1-2-2"
 
 
 def test_the_module_on_a_balancer_gets_what_it_needs_and_its_own_socket():

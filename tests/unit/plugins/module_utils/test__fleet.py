@@ -234,6 +234,17 @@ def test_a_dead_release_is_resumed_after_the_stages_that_it_passed_under_another
         assert (plan["start_share"], plan["start_stage"]) == (25.0, 2)
 
 
+def test_a_release_that_died_in_its_second_look_begins_with_that_stage_and_has_no_third() -> None:
+    at_100 = event("stage_passed", stage=3, split=50)
+    looked = event("second_look", stage=4, split=100, passed={"stage": 2, "split": 25})
+    first = _fleet.rollout_plan(fleet([*rolling(), at_100], ON_BLUE), None, promote=False, resume=True)
+    assert (first["start_share"], first["second_look"]) == (50.0, False)
+    for more in ([], [event("stage_passed", stage=3, split=50)]):
+        dead = fleet([*rolling(), at_100, event("shift"), looked, *more], ON_BLUE)
+        plan = _fleet.rollout_plan(dead, None, promote=False, resume=True)
+        assert (plan["start_share"], plan["second_look"]) == (50.0 if more else 25.0, True)
+
+
 def test_what_cannot_be_resumed_says_why() -> None:
     with pytest.raises(StateError, match="version v3 was asked for, but release r2"):
         _fleet.deploy_plan(fleet(rolling(), ON_BLUE), "v3", resume=True)

@@ -118,6 +118,7 @@ def test_a_page_is_completed_with_every_default() -> None:
         "stages": [
             {"split": split, "dwell": 60, "timeout": 900, "on_timeout": "pause"} for split in (5.0, 25.0, 50.0, 100.0)
         ],
+        "second_look": True,
         "gates": {
             "errors": {
                 "max_ratio": 1.5,
@@ -597,6 +598,7 @@ PATHS = [
     "hash_type",
     "strategy",
     "stage_defaults",
+    "second_look",
     "gates",
     "gates__errors",
     "gates__errors__margin",

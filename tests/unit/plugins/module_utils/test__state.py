@@ -30,6 +30,16 @@ def test_without_events_nothing_is_stable_and_blue_is_the_first_candidate() -> N
     assert _state.candidate_color(state) == "blue"
 
 
+def test_a_second_look_takes_back_what_the_stage_before_had_passed() -> None:
+    rolled = [*released("r1", "v1", "green")[:4], event("stage_passed", "r1", stage=3, split=50.0)]
+    looked = event("second_look", "r1", stage=4, split=100.0, passed={"stage": 2, "split": 25.0})
+    release = _state.derive([*rolled, looked])["release"]
+    assert (release["stage"], release["split"], release["second_look"], release["phase"]) == (2, 25.0, True, "rolling")
+    assert "second_look" not in _state.derive(rolled)["release"]
+    late = {**looked, "release_id": "r0"}
+    assert _state.derive([*rolled, late])["release"]["stage"] == 3, "another release's"
+
+
 def test_a_promoted_release_makes_its_color_stable() -> None:
     state = _state.derive(released("r1", "v1", "blue"))
     assert state["stable"] == "blue"

@@ -93,6 +93,10 @@ def test_the_first_line_says_what_serves_and_where_a_rollback_would_go() -> None
         ([("deployed", {})], "deployed, 0 stages passed"),
         ([ROLLING], "rolling, 0 stages passed"),
         ([ROLLING, ("stage_passed", {"stage": 1})], "rolling, 1 stage passed"),
+        (
+            [ROLLING, ("second_look", {"passed": {"stage": 2, "split": 25}})],
+            "rolling, 2 stages passed, on its second look",
+        ),
         ([ROLLING, ("stage_passed", {"stage": 2}), ("paused", {"cause": "no_data"})], "paused, 2 stages passed"),
     ],
 )

@@ -289,6 +289,32 @@ def test_what_was_recorded_replays_to_the_same_verdict():
     assert {**again, "carry": None} == {**live, "carry": None}
 
 
+@pytest.mark.parametrize(
+    ("world", "second_look", "outcome", "moved"),
+    [
+        ({"green1": (60, 20), "green2": (60, 20), "blue1": (0, 0)}, True, "second_look", []),
+        ({"green1": (60, 20), "green2": (60, 20), "blue1": (0, 0)}, False, "rollback", ["back"]),
+        ({"green1": (60, 60), "green2": (60, 60), "blue1": (0, 0)}, True, "rollback", ["back"]),
+    ],
+)
+def test_only_what_asks_for_a_second_look_leaves_the_traffic_where_it_is(world, second_look, outcome, moved):
+    seen, back = World(per_tick=world), []
+    loop = GateLoop(
+        Watch("shop stage 4 (100 %)", BOTH, SERVERS, weights=WEIGHTS, lease=30.0),
+        ThresholdJudge(Settings(cap=1000.0), names=NAMES, servers=SERVERS, stable_rate={"requests": 9000, "errors": 9}),
+        seen.observe,
+        record=lambda line, _seconds: seen.recorded.append(line),
+        back=lambda: back.append("back"),
+        second_look=second_look,
+        clock=lambda: seen.now,
+        sleep=seen.sleep,
+        say=seen.said.append,
+    )
+    result = loop.run()
+    assert (result["verdict"], result["outcome"], back) == ("rollback", outcome, moved), seen.said
+    assert seen.recorded, "the lease outlasts what the caller does next"
+
+
 def test_a_tape_that_ends_without_a_verdict_pauses(line):
     lines = [line(t, {"green1": (5, 0)}, {"blue1": (90, 0)}) for t in (5, 10)]
     result = replay(lines, Judge(Settings(), names=NAMES), label="shop", say=lambda _text: None)

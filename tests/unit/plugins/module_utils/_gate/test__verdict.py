@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Settings
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._thresholds import ThresholdState
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._verdict import (
     Signals,
     at_timeout,
     decide,
     least,
+    look_again,
     weakest_host,
 )
 
@@ -73,6 +75,41 @@ def test_nobody_may_let_missing_data_pass(cause):
     ended = at_timeout(held(cause), "promote")
     assert (ended["verdict"], ended["cause"], ended["outcome"]) == ("hold", cause, "pause")
     assert f"although on_timeout is promote, which does not cover {cause}" in ended["message"]
+
+
+def judged(verdict, cause, concurrent=False, errors=30):
+    evidence = {"concurrent": concurrent, "stage": {"candidate": {"requests": 100, "errors": errors}}}
+    return {"verdict": verdict, "cause": cause, "message": "worse than before", "evidence": evidence}
+
+
+@pytest.mark.parametrize("cause", ["errors", "latency"])
+def test_a_comparison_with_another_time_asks_for_a_second_look(cause):
+    again = look_again(judged("rollback", cause), Settings())
+    assert (again["verdict"], again["cause"], again["outcome"]) == ("rollback", cause, "second_look")
+    assert again["message"].startswith("worse than before; so once back to the stage before")
+
+
+@pytest.mark.parametrize(
+    ("result", "settings"),
+    [
+        *(
+            (judged("rollback", cause), Settings())
+            for cause in ("candidate_down", "split_lost", "threshold", "timeout")
+        ),
+        *((judged("rollback", cause), Settings()) for cause in ("no_data", "source_down")),
+        (judged("rollback", "errors"), Settings(max_error_ratio=0.01)),
+        (judged("rollback", "errors", concurrent=True), Settings()),
+        (judged("rollback", "errors", errors=100), Settings()),
+        (judged("hold", "undecided"), Settings()),
+        (judged("promote", "passed"), Settings()),
+    ],
+)
+def test_whatever_else_a_gate_says_stays_as_it_is(result, settings):
+    assert look_again(result, settings) == result
+
+
+def test_an_absolute_limit_on_errors_is_none_on_latency():
+    assert look_again(judged("rollback", "latency"), Settings(max_error_ratio=0.01))["outcome"] == "second_look"
 
 
 def test_the_weakest_host_is_the_one_the_evidence_hangs_on():
