@@ -43,6 +43,7 @@ from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Po
 
 COLORS = ("blue", "green")
 TICK_MODULE = "sluice.bluegreen.haproxy_tick"
+SPLIT_MODULE = "sluice.bluegreen.haproxy_split"
 # Seconds after which a call to a balancer or a source is given up for good.
 CALL_LIMIT = 30.0
 
@@ -132,6 +133,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "float", "default": 900},
     "on_timeout": {"type": "str", "choices": list(ON_TIMEOUT), "default": "pause"},
     "lease": {"type": "float"},
+    "back": {"type": "dict"},
     "socket": {"type": "raw"},
     "config_dir": {"type": "path"},
     "state_dir": {"type": "path"},
@@ -195,6 +197,7 @@ class ActionModule(ActionBase):
                 judge,
                 look.observe,
                 record=look.record,
+                back=look.back if args["back"] else None,
                 clock=time.monotonic,
                 sleep=time.sleep,
                 say=self._display.display,
@@ -242,6 +245,10 @@ class _Look:
 
     def record(self, line: _tape.Line, seconds: float) -> None:
         self._pool.ask(self._ticks(line), seconds)
+
+    def back(self) -> None:
+        """Take the traffic away at once; whoever called the gate does it again, and sees to what failed here."""
+        self._pool.ask({name: (SPLIT_MODULE, back_arguments(self._args, name)) for name in self._balancers}, CALL_LIMIT)
 
     def _ticks(self, line: Optional[_tape.Line]) -> dict[str, Any]:
         return {name: (TICK_MODULE, tick_arguments(self._args, name, line)) for name in self._balancers}
@@ -313,6 +320,14 @@ def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.
         arguments["release_id"] = args["release_id"]
         arguments["tape"] = {"name": f"{args['release_id']}-{args['stage']}", "line": line}
     return arguments
+
+
+def back_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
+    """Arguments of ``haproxy_split`` for the way back of one balancer; what fails must not keep the traffic there."""
+    arguments = {key: value for key, value in tick_arguments(args, balancer, None).items() if key != "tape"}
+    servers = [{"name": server["name"], "color": server["color"]} for server in args["servers"]]
+    step = {"servers": servers, "shares": args["back"], "reason": "the gate's verdict", "journal": "best_effort"}
+    return {**arguments, **step, "commit": True}
 
 
 def servers_by_role(servers: Sequence[Mapping[str, Any]], candidate: str) -> dict[str, list[str]]:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import getpass
+import os
 import secrets
 import socket
 import time
@@ -16,7 +17,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils import _fleet
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._state import COLORS
 
-OPERATIONS = ("deploy", "rollout", "promote", "rollback")
+OPERATIONS = ("deploy", "rollout", "promote", "rollback", "abort")
 
 
 def new_release_id(version: Optional[str]) -> str:
@@ -28,6 +29,8 @@ def new_release_id(version: Optional[str]) -> str:
 def owner(task_vars: dict[str, Any]) -> str:
     """Who releases: ``user@host``, or the AWX job and the user who started it."""
     job = task_vars.get("awx_job_id") or task_vars.get("tower_job_id")
+    if not job and os.environ.get("AWX_HOST"):
+        job = os.environ.get("JOB_ID")
     if job:
         user = task_vars.get("awx_user_name") or task_vars.get("tower_user_name") or "schedule"
         return f"{user}@awx-job-{job}"
@@ -53,12 +56,14 @@ class ActionModule(ActionBase):
                 "servers": {"type": "list", "elements": "dict", "required": True},
                 "takeover": {"type": "bool", "default": False},
                 "force": {"type": "bool", "default": False},
+                "resume": {"type": "bool", "default": False},
+                "reversible": {"type": "bool", "default": True},
                 "max_load": {"type": "float"},
             }
         )
         try:
             fleet = _fleet.Fleet(args["service"], args["journals"], args["splits"])
-            plan = self._plan(fleet, args)
+            plan = {**self._plan(fleet, args), **fleet.common}
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error), **error.details}
         if not plan.get("release_id"):
@@ -70,9 +75,11 @@ class ActionModule(ActionBase):
     def _plan(fleet: _fleet.Fleet, args: dict[str, Any]) -> dict[str, Any]:
         operation = args["operation"]
         servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
-        if operation == "rollback":
-            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"], args["max_load"])
+        load = args["max_load"]
+        if operation in ("rollback", "abort"):
+            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"], load, operation == "abort")
         fleet.require_servers(servers)
         if operation == "deploy":
-            return _fleet.deploy_plan(fleet, args["version"], args["max_load"])
-        return _fleet.rollout_plan(fleet, args["version"], operation == "promote", args["max_load"])
+            resume, reversible = args["resume"], args["reversible"]
+            return _fleet.deploy_plan(fleet, args["version"], load, resume=resume, reversible=reversible)
+        return _fleet.rollout_plan(fleet, args["version"], operation == "promote", load, resume=args["resume"])

@@ -33,25 +33,79 @@ class Fleet:
         self.service = service
         self.journals = journals
         self.splits = splits
-        self.newest = max(sorted(journals), key=lambda host: _age(journals[host]["state"]))
+        self.newest = max(sorted(journals), key=self._knows)
 
     @property
     def state(self) -> State:
-        """The state of the balancer that was told last; the others catch up with the next commit."""
+        """The state of the balancer that knows most; the others catch up with the next operation."""
         return dict(self.journals[self.newest]["state"])
 
     @property
     def behind(self) -> list[str]:
         """Balancers whose journal says something else than the newest."""
-        keys = ("stable", "shares", "colors")
-        newest = self.state
+        newest = _told(self.state)
+        operations = set(self.state["operations"])
         return [
             host
             for host in sorted(self.journals)
-            if any(self.journals[host]["state"][key] != newest[key] for key in keys)
-            or (self.journals[host]["state"]["release"] or {}).get("release_id")
-            != (newest["release"] or {}).get("release_id")
+            if _told(self.journals[host]["state"]) != newest
+            or set(self.journals[host]["state"]["operations"]) != operations
         ]
+
+    @property
+    def forked(self) -> dict[str, list[str]]:
+        """By balancer the operations that the newest has never heard of, where there are such."""
+        known = self.state["operations"]
+        strange = {
+            host: [release for release in self.journals[host]["state"]["operations"] if release not in known]
+            for host in self.behind
+        }
+        return {host: releases for host, releases in strange.items() if releases}
+
+    def _knows(self, host: str) -> tuple[int, int, int, str]:
+        """How much the journal of ``host`` knows; a clock only where nothing else tells two apart."""
+        state = self.journals[host]["state"]
+        mine = set(state["operations"])
+        covered = sum(set(other["state"]["operations"]) <= mine for other in self.journals.values())
+        return covered, int(state["generation"]), int(state["steps"]), str(state["updated"] or "")
+
+    def require_one_story(self) -> None:
+        """No two journals with operations that the other has never heard of."""
+        for host, releases in self.forked.items():
+            raise StateError(
+                f"service {self.service}: the journals tell different stories: {host} knows of {', '.join(releases)}, "
+                f"of which {self.newest} has never heard, and the other way round, so each was released to on its own. "
+                "Look with sluice.bluegreen.status, then bring all of them to what "
+                f"{self.newest} says with sluice.bluegreen.rollback -e force=true. Nothing was changed",
+                forked=self.forked,
+            )
+
+    def require_lease(self) -> None:
+        """Every balancer can take its traffic back by itself."""
+        for host in sorted(self.journals):
+            problem = self.journals[host].get("no_lease")
+            if problem:
+                raise StateError(f"service {self.service}: {host}: {problem}. Nothing was changed")
+
+    @property
+    def common(self) -> Plan:
+        """What every plan needs to begin with the same on all balancers.
+
+        ``expects``: by balancer what its journal must still say when the lock is taken. ``catch_up``: None, or the
+        balancers that missed something, the one that knows, and its state.
+        """
+        behind = self.behind
+        catch_up = (
+            {"hosts": behind, "from": self.newest, "state": self.state, "forked": self.forked} if behind else None
+        )
+        expects = {host: _expects(self.journals[host]["state"]) for host in self.journals}
+        return {"expects": expects, "catch_up": catch_up}
+
+    @property
+    def died(self) -> bool:
+        """Whether an operation was cut off, so that traffic may be where nobody wanted to leave it."""
+        left = any(journal["lock"] and not journal["lock"]["live"] for journal in self.journals.values())
+        return left or bool(self.state["release"]) or bool(self.behind)
 
     def live_lock(self, *, but: Optional[str] = None) -> Optional[tuple[str, Mapping[str, Any]]]:
         """The balancer and lock of a release that is alive now, other than release ``but``."""
@@ -64,6 +118,10 @@ class Fleet:
     def shares(self, where: str) -> dict[str, dict[str, float]]:
         """Per cent by balancer and color; ``where`` is ``disk`` or ``runtime``."""
         return {host: {c: float(self.splits[host][where]["shares"][c]) for c in COLORS} for host in sorted(self.splits)}
+
+    def every_share(self) -> list[dict[str, float]]:
+        """The shares of every balancer, at runtime and on the disk."""
+        return [shares for where in ("runtime", "disk") for shares in self.shares(where).values()]
 
     def require_idle(self, color: str) -> None:
         """No balancer may send ``color`` anything, now or after a restart."""
@@ -111,24 +169,43 @@ class Fleet:
             raise StateError(
                 f"service {self.service} is locked on {host} by release {lock['release_id']} of "
                 f"{lock['owner'] or 'unknown'} since {lock['since']} ({lock['remaining']:.0f} s left). "
-                "Wait for it to end; rollback may take over from it with -e takeover=true"
+                "Wait for it to end; rollback and abort may take over from it with -e takeover=true"
             )
 
 
-def _age(state: Mapping[str, Any]) -> tuple[int, str]:
-    return int(state["generation"]), str(state.get("updated") or "")
+def _told(state: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What two journals must agree on; the rest are times, which no two machines write alike."""
+    release = state["release"] or {}
+    keys = ("release_id", "version", "color", "phase", "stage", "reversible")
+    return state["stable"], state["shares"], state["colors"], [release.get(key) for key in keys]
+
+
+def _expects(state: Mapping[str, Any]) -> dict[str, Any]:
+    release = state["release"]
+    return {"stable": state["stable"], "release_id": release["release_id"] if release else None}
 
 
 def _describe(release: Mapping[str, Any]) -> str:
     return f"release {release['release_id']} (version {release['version']} on {release['color']}, {release['phase']})"
 
 
-def deploy_plan(fleet: Fleet, version: str, max_load: Optional[float] = None) -> Plan:
+def deploy_plan(
+    fleet: Fleet,
+    version: Optional[str],
+    max_load: Optional[float] = None,
+    *,
+    resume: bool = False,
+    reversible: bool = True,
+) -> Plan:
     """Where a new version goes: ``{candidate, stable, previous, first}``; ``previous`` is the version found there.
 
-    ``max_load`` is how much more the candidate's servers may get than those of stable, if they are all up.
+    ``settle`` says that all traffic goes to stable first, because an operation before was cut off. With ``resume`` the
+    plan of a release that died in its rollout has ``resume`` True, and nothing is to be deployed. ``max_load`` is how
+    much more the candidate's servers may get than those of stable, if they are all up.
     """
     fleet.require_unlocked()
+    fleet.require_one_story()
+    fleet.require_lease()
     state = fleet.state
     release = state["release"]
     if release and release["phase"] == "paused":
@@ -137,8 +214,21 @@ def deploy_plan(fleet: Fleet, version: str, max_load: Optional[float] = None) ->
             f"{_percent(state, release['color']):g} %; go on with sluice.bluegreen.promote, "
             "or back with sluice.bluegreen.rollback"
         )
+    resumes = resume and bool(release) and release["phase"] in ("deployed", "rolling")
+    if not resumes and version is None:
+        raise StateError(
+            f"service {fleet.service}: there is no release that could be resumed; say which version to release, "
+            "e.g. -e version=2.1.0"
+        )
+    if resumes and version not in (None, release["version"]):
+        raise StateError(
+            f"service {fleet.service}: version {version} was asked for, but {_describe(release)} is what could be "
+            "resumed; leave -e resume=true out to begin anew, which gives that one up"
+        )
+    _refuse_to_leave(fleet, "resume it with sluice.bluegreen.release -e resume=true", resumes)
     candidate = candidate_color(state)
-    fleet.require_idle(candidate)
+    if not fleet.died:
+        fleet.require_idle(candidate)
     stable = state["stable"]
     if stable:
         fleet.require_capacity(candidate, max_load, way="add VMs to its group, or raise that limit", all_up=True)
@@ -149,16 +239,35 @@ def deploy_plan(fleet: Fleet, version: str, max_load: Optional[float] = None) ->
         "stable_version": (state["colors"][stable] or {}).get("version") if stable else None,
         "previous": held["version"] if held else None,
         "first": stable is None,
-        "version": version,
+        "version": release["version"] if resumes else version,
+        "reversible": release["reversible"] if resumes else reversible,
         "supersedes": release["release_id"] if release else None,
+        "resume": bool(resumes),
+        "settle": not resumes and any(shares[candidate] > 0 for shares in fleet.every_share()),
     }
 
 
-def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool, max_load: Optional[float] = None) -> Plan:
+def _refuse_to_leave(fleet: Fleet, way: str, allowed: bool) -> None:
+    """No way back out of a release that cannot be reversed once its version has served, unless it is ``allowed``."""
+    state = fleet.state
+    release = state["release"]
+    if release and not allowed and not release["reversible"] and release["phase"] in ("rolling", "paused"):
+        raise StateError(
+            f"service {fleet.service}: {_describe(release)} is marked reversible: false, and its version has served at "
+            f"{_percent(state, release['color']):g} %; {way}, or go back all the same with sluice.bluegreen.rollback "
+            "-e force=true. Nothing was changed",
+            irreversible=True,
+        )
+
+
+def rollout_plan(
+    fleet: Fleet, version: Optional[str], promote: bool, max_load: Optional[float] = None, resume: bool = False
+) -> Plan:
     """The release to roll out: ``{release_id, version, candidate, stable, previous, first, start_share}``.
 
-    ``promote`` goes on from a pause, and only from a pause. ``start_share`` is the committed share of the candidate;
-    stages up to it have been passed. ``max_load`` is as for :func:`deploy_plan`.
+    ``promote`` goes on from a pause, and as ``resume`` does from the last stage that a dead release passed, both with a
+    release id of their own (``resumes`` is the one before). ``start_share`` is the share in per cent up to which
+    the stages have been passed. ``max_load`` is as for :func:`deploy_plan`.
     """
     state = fleet.state
     release = state["release"]
@@ -167,15 +276,18 @@ def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool, max_load: 
             f"service {fleet.service}: there is no release to roll out; put a version on the idle color with "
             "sluice.bluegreen.deploy, or do both with sluice.bluegreen.release"
         )
-    fleet.require_unlocked(but=release["release_id"])
     paused = release["phase"] == "paused"
-    if promote != paused:
-        way = (
-            "it is not paused; roll it out with sluice.bluegreen.rollout"
-            if promote
-            else "go on with sluice.bluegreen.promote, or back with sluice.bluegreen.rollback"
+    dead = release["phase"] == "rolling"
+    # A step of the process that died, or that paused, may still come late: only a new id keeps it out.
+    anew = dead or paused
+    fleet.require_unlocked(but=None if anew else release["release_id"])
+    fleet.require_one_story()
+    fleet.require_lease()
+    if paused and not promote:
+        raise StateError(
+            f"service {fleet.service}: {_describe(release)}: go on with sluice.bluegreen.promote, or back with "
+            "sluice.bluegreen.rollback"
         )
-        raise StateError(f"service {fleet.service}: {_describe(release)}: {way}")
     if release["phase"] == "deploying":
         raise StateError(
             f"service {fleet.service}: {_describe(release)} was never deployed to its end; "
@@ -186,22 +298,36 @@ def rollout_plan(fleet: Fleet, version: Optional[str], promote: bool, max_load: 
             f"service {fleet.service}: version {version} was asked for, but {_describe(release)} is what is deployed; "
             f"deploy {version} first, or leave the version out"
         )
+    if promote and not anew:
+        raise StateError(
+            f"service {fleet.service}: {_describe(release)}: it is not paused; roll it out with "
+            "sluice.bluegreen.rollout"
+        )
+    if dead and not (resume or promote):
+        raise StateError(
+            f"service {fleet.service}: {_describe(release)} died after {release['stage']} passed stages; go on after "
+            "them with -e resume=true, begin anew with sluice.bluegreen.release, or give it up with "
+            "sluice.bluegreen.abort"
+        )
     candidate = release["color"]
     stable = state["stable"]
-    if not paused:
+    if release["phase"] == "deployed":
         fleet.require_idle(candidate)
     if stable:
         fleet.require_capacity(candidate, max_load, way="see to its containers, or raise that limit")
     held = state["colors"][candidate]
+    passed = float(release["split"]) if dead else 0.0
     return {
-        "release_id": release["release_id"],
+        "release_id": None if anew else release["release_id"],
+        "resumes": release["release_id"] if anew else None,
         "version": release["version"],
         "candidate": candidate,
         "stable": stable,
         "previous": held["version"] if held else None,
         "first": stable is None,
-        "start_share": _percent(state, candidate) if paused else 0.0,
-        "start_stage": int(release["stage"]) if paused else 0,
+        "reversible": release["reversible"],
+        "start_share": max(passed, _percent(state, candidate)) if anew else 0.0,
+        "start_stage": int(release["stage"]) if anew else 0,
     }
 
 
@@ -211,19 +337,24 @@ def rollback_plan(
     takeover: bool,
     force: bool,
     max_load: Optional[float] = None,
+    abort: bool = False,
 ) -> Plan:
     """Where traffic goes back to: ``{to, from, to_version, from_version, kind, gives_up, previous}``.
 
-    ``kind`` is ``release`` (the release in progress, ``gives_up``, is given up) or ``promoted`` (back to the color
-    before). A dead release is taken over without asking. ``servers`` are the names of the servers by color.
-    ``max_load`` is as for :func:`deploy_plan`, where a promotion is taken back; a release is given up whatever is up.
+    ``kind`` is ``release`` (the release in progress, ``gives_up``, is given up), ``promoted`` (back to the color
+    before; never with ``abort``) or ``unsettled`` (with ``abort``: balancers do not do what the journal says). A dead
+    release is taken over without asking. ``servers`` are the names of the servers by color. ``max_load`` is as for
+    :func:`deploy_plan`, where a promotion is taken back; a release is given up whatever is up.
     """
     if not takeover:
         fleet.require_unlocked()
+    if not force:
+        fleet.require_one_story()
     state = fleet.state
     release = state["release"]
     stable = state["stable"]
-    if release and (release["phase"] in ("rolling", "paused") or not stable):
+    if release:
+        _refuse_to_leave(fleet, "go on with it (sluice.bluegreen.promote, or release -e resume=true)", force)
         return {
             "kind": "release",
             "gives_up": release["release_id"],
@@ -235,6 +366,23 @@ def rollback_plan(
         }
     if not stable:
         raise StateError(f"service {fleet.service} was never released, so there is nothing to go back to")
+    if abort and (fleet.behind or any(shares != state["shares"] for shares in fleet.every_share())):
+        version = (state["colors"][stable] or {}).get("version")
+        return {
+            "kind": "unsettled",
+            "gives_up": None,
+            "to": stable,
+            "to_version": version,
+            "from": other(stable),
+            "from_version": (state["colors"][other(stable)] or {}).get("version"),
+            "previous": None,
+        }
+    if abort:
+        serves = (state["colors"][stable] or {}).get("version")
+        raise StateError(
+            f"service {fleet.service}: no release is in progress, {stable} serves {serves}; to go back to the version "
+            "before it, use sluice.bluegreen.rollback. Nothing was changed"
+        )
     back = other(stable)
     entry = state["colors"][back]
     if not entry or not entry["warm"]:
@@ -251,6 +399,13 @@ def rollback_plan(
         raise StateError(
             f"service {fleet.service}: {back} holds {entry['version']}, which was itself rolled back; "
             "go there all the same with -e force=true, or release the version that you want"
+        )
+    if not (state["colors"][stable] or {}).get("reversible", True) and not force:
+        raise StateError(
+            f"service {fleet.service}: {stable} serves {state['colors'][stable]['version']}, which was released with "
+            f"reversible: false, so {entry['version']} may not be able to serve after it; go back all the same with "
+            "-e force=true. Nothing was changed",
+            irreversible=True,
         )
     for host in sorted(fleet.splits):
         if not servers_up(fleet.splits[host], servers[back]) and not force:
@@ -270,6 +425,26 @@ def rollback_plan(
         "from_version": (state["colors"][stable] or {}).get("version"),
         "previous": None,
     }
+
+
+def ways_back(state: State) -> list[dict[str, Any]]:
+    """The rollback window: ``[{color, version, force}]``; ``force`` says why ``-e force=true`` is needed, or None."""
+    release, stable = state["release"], state["stable"]
+    if not stable:
+        return []
+    if release:
+        marked = not release["reversible"] and release["phase"] in ("rolling", "paused")
+        left, color = release["version"], stable
+    else:
+        marked = not (state["colors"][stable] or {}).get("reversible", True)
+        left, color = (state["colors"][stable] or {}).get("version"), other(stable)
+    entry = state["colors"][color]
+    if not entry or not entry["warm"]:
+        return []
+    force = f"{left} is marked reversible: false" if marked else None
+    if entry["rolled_back"] and not release:
+        force = f"{entry['version']} was itself rolled back"
+    return [{"color": color, "version": entry["version"], "force": force}]
 
 
 def _percent(state: State, color: str) -> float:

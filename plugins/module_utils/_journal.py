@@ -5,6 +5,10 @@
 
 An event is ``{"seq": int, "at": "2026-01-31T12:00:00.000Z", "event": str, "release_id": str or null, "data": object,
 "prev": hex}``; ``prev`` is the SHA-256 of the previous line without its line feed (64 zeros for the first).
+
+A journal that has grown to ``SEGMENT_LIMIT`` goes on in a new file, whose first line (event ``snapshot``) carries the
+chain over and holds the state until then; ``SEGMENTS_KEPT`` old files stay beside it, named after their last number.
+The hash of the last line is kept in ``<journal>.head.json`` too, since nothing in the journal follows that line.
 """
 
 from __future__ import annotations
@@ -19,10 +23,13 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
-from ._files import sync_directory
+from ._files import read_json, remove, sync_directory, write_json
+from ._state import Event, derive
 
-Event = dict[str, Any]
 NO_HASH = "0" * 64
+SEGMENT_LIMIT = 256 * 1024
+"""Bytes after which a journal goes on in a new file."""
+SEGMENTS_KEPT = 4
 
 
 def utc_now() -> datetime:
@@ -49,17 +56,19 @@ class JournalContent:
 
     events: list[Event] = field(default_factory=list)
     damage: list[str] = field(default_factory=list)
+    base: str = NO_HASH
     last_hash: str = NO_HASH
     ends_clean: bool = True
 
 
 def read(path: Path) -> JournalContent:
-    """Read what can be read. A torn last line (power loss, full disk) costs that line only."""
+    """Read what can be read of the present segment. A torn last line (power loss, full disk) costs that line only."""
     content = JournalContent()
+    known = set()
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
-        return content
+        text = ""
     content.ends_clean = text == "" or text.endswith("\n")
     for number, line in enumerate(text.split("\n"), start=1):
         if not line:
@@ -71,11 +80,45 @@ def read(path: Path) -> JournalContent:
         except ValueError:
             content.damage.append(f"{path} line {number} is not a journal line (torn or edited)")
             continue
+        if event["event"] == "snapshot" and not content.events:
+            content.base = content.last_hash = str(event.get("prev"))
         if event.get("prev") != content.last_hash:
             content.damage.append(f"{path} line {number} does not follow from the line before (edited or lost)")
         content.events.append(event)
+        known.add(content.last_hash)
         content.last_hash = _hash(line)
+    head = (read_json(_head(path)) or {}).get("hash")
+    # A line that was written while its process was killed may be newer than the head, never the other way round.
+    if head and head not in (known | {content.last_hash}):
+        content.damage.append(f"{path} does not have the last line that was written here (edited or lost)")
     return content
+
+
+def damage(path: Path) -> list[str]:
+    """One sentence for everything that is wrong with the present segment and those before it, oldest first."""
+    found = []
+    end = None
+    for segment in [*(older for older in segments(path) if not _same(older, path)), path]:
+        content = read(segment)
+        if end is not None and content.base != end:
+            found.append(f"{segment} does not follow from the segment before (edited or lost)")
+        found += content.damage
+        end = content.last_hash
+    return found
+
+
+def segments(path: Path) -> list[Path]:
+    """The segments before the present one, oldest first."""
+    return sorted(path.parent.glob(f"{path.stem}-[0-9]*{path.suffix}"))
+
+
+def _same(one: Path, other: Path) -> bool:
+    """Whether a rotation was killed before it had taken the old segment's place."""
+    return other.exists() and one.samefile(other)
+
+
+def _head(path: Path) -> Path:
+    return path.with_name(f"{path.name}.head.json")
 
 
 def append(
@@ -87,7 +130,28 @@ def append(
 ) -> Event:
     """Write one event and flush it to the disk; OSError where the disk takes it not, with the journal as it was."""
     content = read(path)
-    entry: Event = {
+    if path.exists() and path.stat().st_size >= SEGMENT_LIMIT and content.events:
+        # A disk that takes no new file is no reason not to write this line.
+        with contextlib.suppress(OSError):
+            _rotate(path, content, now)
+            content = read(path)
+    entry = _entry(content, event, release_id, data, now)
+    created = not path.exists()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # A torn last line is closed first: it stays as it is, to be seen, and the new event keeps a line of its own.
+    line = _line(entry)
+    _write(path, ("" if content.ends_clean else "\n") + line, os.O_APPEND)
+    if created:
+        sync_directory(path.parent)
+    with contextlib.suppress(OSError):
+        write_json(_head(path), {"hash": _hash(line.rstrip("\n"))})
+    return entry
+
+
+def _entry(
+    content: JournalContent, event: str, release_id: Optional[str], data: dict[str, Any], now: Callable[[], datetime]
+) -> Event:
+    return {
         "seq": content.events[-1]["seq"] + 1 if content.events else 1,
         "at": timestamp(now()),
         "event": event,
@@ -95,15 +159,18 @@ def append(
         "data": data,
         "prev": content.last_hash,
     }
-    created = not path.exists()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    # A torn last line is closed first: it stays as it is, to be seen, and the new event keeps a line of its own.
-    line = ("" if content.ends_clean else "\n") + json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n"
-    descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
+
+
+def _line(entry: Event) -> str:
+    return json.dumps(entry, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+def _write(path: Path, text: str, how: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC | how, 0o644)
     try:
         size = os.fstat(descriptor).st_size
         try:
-            payload = line.encode("utf-8")
+            payload = text.encode("utf-8")
             while payload:
                 payload = payload[os.write(descriptor, payload) :]
             os.fsync(descriptor)
@@ -113,6 +180,21 @@ def append(
             raise
     finally:
         os.close(descriptor)
-    if created:
-        sync_directory(path.parent)
-    return entry
+
+
+def _rotate(path: Path, content: JournalContent, now: Callable[[], datetime]) -> None:
+    """Begin a new segment; until it is whole and in place, the old one stays where it is."""
+    fresh = path.with_name(f".{path.name}.new")
+    snapshot = _entry(content, "snapshot", None, {"state": derive(content.events)}, now)
+    for old in segments(path):
+        if _same(old, path):
+            remove(old)
+    try:
+        _write(fresh, _line(snapshot), os.O_TRUNC)
+        os.link(path, path.with_name(f"{path.stem}-{content.events[-1]['seq']:09d}{path.suffix}"))
+        fresh.replace(path)
+    finally:
+        remove(fresh)
+    sync_directory(path.parent)
+    for old in segments(path)[:-SEGMENTS_KEPT]:
+        remove(old)

@@ -41,17 +41,24 @@ class SystemdTimer:
         self.helper_dir = helper_dir
         self.systemd_dir = systemd_dir
 
-    def start(self, unit: str, seconds: float, command: Sequence[str]) -> None:
+    @property
+    def problem(self) -> Optional[str]:
+        """Why no lease can be held here, with the way out; None where one can."""
         if not Path(self.systemd_dir).is_dir():
-            raise StateError(
+            return (
                 "systemd does not run on this balancer, so no lease can be held and traffic would stay where a killed "
                 "release left it; run HAProxy on a host with systemd (system containers included)"
             )
         if not Path(self.helper_dir, "sluice_bluegreen").is_dir():
-            raise StateError(
+            return (
                 f"{self.helper_dir}/sluice_bluegreen is not on this balancer, so no lease can be held; "
                 "prepare the balancer with sluice.bluegreen.site (role sluice.bluegreen.haproxy)"
             )
+        return None
+
+    def start(self, unit: str, seconds: float, command: Sequence[str]) -> None:
+        if self.problem:
+            raise StateError(self.problem)
         self._run(
             "systemd-run",
             "--quiet",

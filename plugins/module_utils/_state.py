@@ -6,25 +6,31 @@
 State (JSON-ready)::
 
     {"stable": "blue" or null, "shares": {"blue": 100.0, "green": 0.0}, "generation": int,
-     "colors": {"blue": {"version": str, "release_id": str, "warm": bool, "rolled_back": bool} or null, "green": ...},
-     "release": null or {"release_id", "version", "color", "phase", "stage", "owner", "started"},
+     "colors": {"blue": {"version": str, "release_id": str, "warm": bool, "rolled_back": bool, "reversible": bool}
+                        or null, "green": ...},
+     "release": null or {"release_id", "version", "color", "phase", "stage", "split", "reversible", "owner", "started"},
      "history": [{"release_id", "version", "color", "outcome", "cause", "started", "ended"}, ...],
+     "operations": [release ids of releases and rollbacks, oldest first], "steps": int,
      "updated": time of the last event that counted, or null}
 
-``phase`` is ``deploying``, ``deployed``, ``rolling`` or ``paused``; ``stage`` counts passed stages. ``warm``: the
-color's containers of that version are in place, so that going back to it is a shift. ``generation`` counts commits.
+``phase`` is ``deploying``, ``deployed``, ``rolling`` or ``paused``; ``stage`` counts passed stages and ``split`` is the
+share in per cent of the last of them. ``warm``: the color's containers of that version are in place, so that going back
+to it is a shift. ``reversible``: whether the version before can still serve after this one did. ``generation`` counts
+commits, ``steps`` the events of the last operation; with ``operations`` they tell which of two journals knows more,
+without trusting a clock.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import deepcopy
 from typing import Any, Optional
-
-from ._journal import Event
 
 COLORS = ("blue", "green")
 HISTORY_LENGTH = 50
+OPERATIONS_LENGTH = 100
 
+Event = dict[str, Any]
 State = dict[str, Any]
 
 
@@ -40,6 +46,8 @@ def empty() -> State:
         "colors": {"blue": None, "green": None},
         "release": None,
         "history": [],
+        "operations": [],
+        "steps": 0,
         "updated": None,
     }
 
@@ -48,11 +56,29 @@ def derive(events: Iterable[Event]) -> State:
     """Replay ``events`` (oldest first). Unknown events are records, not state."""
     state = empty()
     for event in events:
-        handler = _HANDLERS.get(event["event"])
-        if handler is not None:
-            handler(state, event, event.get("data") or {})
+        name, data = event["event"], event.get("data") or {}
+        if name in SNAPSHOTS:
+            state = {**empty(), **deepcopy(dict(data["state"]))}
+        elif name in _HANDLERS:
+            _HANDLERS[name](state, event, data)
+            _count(state, event)
             state["updated"] = event["at"]
     return state
+
+
+def _count(state: State, event: Event) -> None:
+    operations: list[str] = state["operations"]
+    release_id = event["release_id"]
+    state["steps"] = state["steps"] + 1 if operations and operations[-1] == release_id else 1
+    if release_id in operations:
+        operations.remove(release_id)
+    operations.append(release_id)
+    del operations[:-OPERATIONS_LENGTH]
+
+
+def counts(event: Event) -> bool:
+    """Whether an event changes the state; the others are records."""
+    return event["event"] in _HANDLERS
 
 
 def candidate_color(state: State) -> str:
@@ -73,6 +99,8 @@ def _started(state: State, event: Event, data: dict[str, Any]) -> None:
         "color": color,
         "phase": "deploying",
         "stage": 0,
+        "split": 0.0,
+        "reversible": data.get("reversible", True),
         "owner": data.get("owner"),
         "started": event["at"],
     }
@@ -80,6 +108,13 @@ def _started(state: State, event: Event, data: dict[str, Any]) -> None:
 
 def _is_current(state: State, event: Event) -> bool:
     return bool(state["release"]) and state["release"]["release_id"] == event["release_id"]
+
+
+def _resumed(state: State, event: Event, data: dict[str, Any]) -> None:
+    release = state["release"]
+    if release and release["release_id"] == data["resumes"]:
+        # An id of its own, so that a late step of the dead process is fenced.
+        release.update(release_id=event["release_id"], phase="rolling", owner=data.get("owner"))
 
 
 def _deployed(state: State, event: Event, data: dict[str, Any]) -> None:
@@ -94,7 +129,7 @@ def _shift(state: State, event: Event, data: dict[str, Any]) -> None:
 
 def _passed(state: State, event: Event, data: dict[str, Any]) -> None:
     if _is_current(state, event):
-        state["release"]["stage"] = data["stage"]
+        state["release"].update(stage=data["stage"], split=float(data.get("split", 0.0)))
 
 
 def _committed(state: State, event: Event, data: dict[str, Any]) -> None:
@@ -118,6 +153,7 @@ def _promoted(state: State, event: Event, data: dict[str, Any]) -> None:
         "release_id": release["release_id"],
         "warm": True,
         "rolled_back": False,
+        "reversible": release["reversible"],
     }
     _close(state, event, "promoted", data.get("cause", ""))
 
@@ -157,6 +193,10 @@ def _restored(state: State, event: Event, data: dict[str, Any]) -> None:
         entry["warm"] = True
 
 
+def _settled(state: State, event: Event, data: dict[str, Any]) -> None:
+    """Balancers were brought to what the journal says: nothing new, but an operation that all of them know of."""
+
+
 def _close(state: State, event: Event, outcome: str, cause: str) -> None:
     release = state["release"]
     state["history"].append(
@@ -174,8 +214,11 @@ def _close(state: State, event: Event, outcome: str, cause: str) -> None:
     state["release"] = None
 
 
+# Events that carry the whole state: the first line of a journal's new segment, and what a balancer missed.
+SNAPSHOTS = ("snapshot", "caught_up")
 _HANDLERS = {
     "release_started": _started,
+    "release_resumed": _resumed,
     "deployed": _deployed,
     "shift": _shift,
     "stage_passed": _passed,
@@ -183,7 +226,9 @@ _HANDLERS = {
     "paused": _paused,
     "promoted": _promoted,
     "rolled_back": _given_up("rolled_back"),
+    "aborted": _given_up("aborted"),
     "failed": _given_up("failed"),
     "reverted": _reverted,
     "restored": _restored,
+    "settled": _settled,
 }

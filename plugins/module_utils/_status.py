@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ._fleet import Fleet
+from ._fleet import Fleet, ways_back
 from ._state import COLORS, other
 
 HISTORY_LINES = 5
@@ -34,6 +34,7 @@ def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any])
     state = fleet.state
     lines = [f"{service}: {_headline(state)}"]
     lines += [f"  release {_release(state['release'])}"] if state["release"] else []
+    lines += [f"  can go back to {_way(way)}" for way in ways_back(state)]
     lines += [
         f"  lock on {host}: {_lock(journals[host]['lock'])}" for host in sorted(journals) if journals[host]["lock"]
     ]
@@ -41,6 +42,10 @@ def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any])
         lines += _balancer(host, journals[host], splits[host])
     lines += _lost(lost)
     lines += [f"  {host} missed events and says something else than {fleet.newest}" for host in fleet.behind]
+    lines += [
+        f"  {host} tells another story: {fleet.newest} has never heard of {', '.join(releases)}"
+        for host, releases in fleet.forked.items()
+    ]
     lines += [f"  {sentence}" for sentence in _between(splits)]
     if state["history"]:
         lines.append("  last releases:")
@@ -50,6 +55,11 @@ def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any])
 
 def _lost(lost: Mapping[str, str]) -> list[str]:
     return [f"  {host}: could not be observed: {lost[host]}" for host in sorted(lost)]
+
+
+def _way(way: Mapping[str, Any]) -> str:
+    why = f", with -e force=true only: {way['force']}" if way["force"] else ""
+    return f"{way['version']} on {way['color']}{why}"
 
 
 def _headline(state: Mapping[str, Any]) -> str:
@@ -68,10 +78,11 @@ def _headline(state: Mapping[str, Any]) -> str:
 
 def _release(release: Mapping[str, Any]) -> str:
     passed = f"{release['stage']} stage{'' if release['stage'] == 1 else 's'} passed"
+    marked = "" if release.get("reversible", True) else ", not reversible"
     waits = f"; paused by {release.get('cause') or 'an unknown cause'}, go on with promote or back with rollback"
     return (
         f"{release['release_id']}: version {release['version']} on {release['color']}, {release['phase']}, "
-        f"{passed}, by {release['owner'] or 'unknown'} since {release['started']}"
+        f"{passed}{marked}, by {release['owner'] or 'unknown'} since {release['started']}"
         f"{waits if release['phase'] == 'paused' else ''}"
     )
 
@@ -97,6 +108,7 @@ def _balancer(host: str, journal: Mapping[str, Any], split: Mapping[str, Any]) -
             + (f", down: {', '.join(down)}" if down else "")
         )
     found = [*_drift(journal, split), *split["differences"], *journal["damage"]]
+    found += [journal["no_lease"]] if journal.get("no_lease") else []
     return [*lines, *(f"    {sentence}" for sentence in found)]
 
 

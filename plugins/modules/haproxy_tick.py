@@ -120,14 +120,11 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
-# A lock outlives its lease, so that a release that fell back is still the one that may say so.
-LOCK_LEASES = 4
-
 
 def renew(paths: ServicePaths, params: dict[str, Any]) -> bool:
     """Prolong lock and lease and write the tape; True while runtime may lead."""
     with mutex(paths.mutex):
-        _lock.renew(paths, params["release_id"], LOCK_LEASES * params["lease"])
+        _lock.renew(paths, params["release_id"], params["lease"])
         lease = _lease.current(paths)
         # One that has run out is about to fall back, and what the stage saw until then is not prolonged.
         leading = lease is not None and lease["release_id"] == params["release_id"] and lease["remaining"] > 0

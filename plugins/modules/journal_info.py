@@ -18,7 +18,7 @@ extends_documentation_fragment:
   - sluice.bluegreen.balancer
 options:
   events:
-    description: How many of the last events to return as they are.
+    description: How many of the last events of the journal's present segment to return as they are.
     type: int
     default: 0
 seealso:
@@ -43,9 +43,12 @@ state:
     stable: {description: The color that serves; none before the first release., type: str}
     shares: {description: The committed split in per cent by color., type: dict}
     generation: {description: How many splits were committed., type: int}
-    colors: {description: By color the version that it holds, with its release and whether it is warm., type: dict}
+    colors:
+      description: By color the version that it holds, with its release, and whether it is warm and reversible.
+      type: dict
     release: {description: The release in progress; none when there is none., type: dict}
     history: {description: The releases that ended, oldest first., type: list, elements: dict}
+    operations: {description: Ids of the last releases and rollbacks., type: list, elements: str}
 lock:
   description: Who releases now; none when nobody does.
   type: dict
@@ -54,8 +57,12 @@ lease:
   description: For how long runtime may still lead what is committed; none when it does not.
   type: dict
   returned: always
+no_lease:
+  description: Why this balancer cannot hold a lease, for example without systemd; none when it can.
+  type: str
+  returned: always
 damage:
-  description: One sentence for each line of the journal that is damaged or out of the chain.
+  description: One sentence for each line of the journal that is damaged or out of the chain, in all of its segments.
   type: list
   elements: str
   returned: always
@@ -82,7 +89,8 @@ def run(paths: ServicePaths, events: int) -> dict[str, Any]:
         "state": _state.derive(content.events),
         "lock": _lock.current(paths),
         "lease": _lease.current(paths),
-        "damage": content.damage,
+        "no_lease": _lease.SystemdTimer().problem,
+        "damage": _journal.damage(paths.journal),
     }
     if events > 0:
         result["events"] = content.events[-events:]

@@ -365,6 +365,12 @@ options:
         has gone back to what is committed by itself, which means cause C(split_lost).
       - Leave it out where runtime does not lead what is committed.
     type: float
+  back:
+    description:
+      - Per cent by color that are set and committed on every balancer as soon as the verdict is to roll back, before
+        this returns, as M(sluice.bluegreen.haproxy_split) does it with O(release_id).
+      - What fails then is not told here, so the caller does the same again, with the event for the journal.
+    type: dict
   socket:
     description: Path of HAProxy's Runtime API socket on the balancers, or a dictionary of paths by balancer.
     type: raw

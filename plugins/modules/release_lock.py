@@ -45,9 +45,23 @@ options:
     type: str
     default: ""
   ttl:
-    description: Seconds until the lock may be taken by another release although it was not given back.
+    description:
+      - Seconds until the release counts as dead and the lock may be taken by another one, although it was not given
+        back. M(sluice.bluegreen.release_keepalive) and every tick of a gate prolong it.
     type: float
-    default: 900
+    default: 30
+  expects:
+    description:
+      - What the journal must still say, so that a plan is not acted upon that something else has overtaken. Otherwise
+        the lock is not taken.
+    type: dict
+    suboptions:
+      stable:
+        description: The color that serves; left out before the first release.
+        type: str
+      release_id:
+        description: The release in progress; left out when there is none.
+        type: str
   takeover:
     description: Take the lock from a release that is alive. Its later steps then change nothing.
     type: bool
@@ -113,10 +127,10 @@ fenced:
   returned: on failure
 """
 
-from typing import Any
+from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lock, _state
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError, StateError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex, read_json
@@ -133,6 +147,7 @@ def run(paths: ServicePaths, params: dict[str, Any], check_mode: bool) -> dict[s
             return {"changed": ours, "holder": None if ours else held}
         if held and not ours and held["live"] and not params["takeover"]:
             raise _lock.locked_error(paths, held)
+        _require_expected(paths, params["expects"])
         return {"changed": not ours or bool(params["events"]), "holder": held}
     with mutex(paths.mutex):
         changed = _take(paths, params) if params["state"] == "present" else _give_back(paths, params)
@@ -146,6 +161,8 @@ def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
         _write(paths, params, "the lock was prolonged")
         return bool(events)
     before = read_json(paths.lock)
+    if before is None or before["release_id"] != release_id:
+        _require_expected(paths, params["expects"])
     taken = _lock.acquire(paths, release_id, params["owner"], params["ttl"], params["takeover"])
     try:
         _write(paths, params, "the lock was not taken")
@@ -153,6 +170,21 @@ def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
         _lock.restore(paths, before)
         raise
     return taken or bool(events)
+
+
+def _require_expected(paths: ServicePaths, expects: Optional[dict[str, Any]]) -> None:
+    if expects is None:
+        return
+    state = _state.derive(_journal.read(paths.journal).events)
+    release = state["release"]
+    found = {"stable": state["stable"], "release_id": release["release_id"] if release else None}
+    if found != expects:
+        last = f"release {state['operations'][-1]} at {state['updated']}" if state["operations"] else "nothing"
+        raise StateError(
+            f"service {paths.service}: something happened on this balancer since it was looked at (last: {last}), so "
+            "the plan does not hold any more. Nothing was changed; do it again",
+            overtaken=True,
+        )
 
 
 def _give_back(paths: ServicePaths, params: dict[str, Any]) -> bool:
@@ -178,13 +210,15 @@ def _write(paths: ServicePaths, params: dict[str, Any], done: str) -> None:
 
 
 def main() -> None:
+    expects = {"stable": {"type": "str"}, "release_id": {"type": "str"}}
     events = {"event": {"type": "str", "required": True}, "data": {"type": "dict", "default": {}}}
     module = AnsibleModule(
         argument_spec=balancer_args(
             release_id={"type": "str", "required": True},
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
             owner={"type": "str", "default": ""},
-            ttl={"type": "float", "default": 900},
+            ttl={"type": "float", "default": 30},
+            expects={"type": "dict", "options": expects},
             takeover={"type": "bool", "default": False},
             renew={"type": "bool", "default": False},
             events={"type": "list", "elements": "dict", "default": [], "options": events},

@@ -20,7 +20,7 @@ options:
     description: What is to be done.
     type: str
     required: true
-    choices: [deploy, rollout, promote, rollback]
+    choices: [deploy, rollout, promote, rollback, abort]
   service:
     description: Name of the service.
     type: str
@@ -51,13 +51,23 @@ options:
         type: str
         required: true
   takeover:
-    description: Whether a rollback may take over from a release that is alive.
+    description: Whether a rollback or an abort may take over from a release that is alive.
     type: bool
     default: false
   force:
-    description: Whether a rollback may go to a version that was itself rolled back, or whose servers are not up.
+    description:
+      - Whether a rollback may go to a version that was itself rolled back, or whose servers are not up, over a release
+        that is marked O(reversible=false), or although the journals of two balancers tell different stories.
     type: bool
     default: false
+  resume:
+    description: Whether a release that died in its rollout is gone on with, after the last stage that it passed.
+    type: bool
+    default: false
+  reversible:
+    description: Whether the version before can still serve after this one did; for V(deploy).
+    type: bool
+    default: true
   max_load:
     description:
       - How many times what a server of the other color gets at 100 %, by its capacity, a server of the color that the
@@ -89,6 +99,8 @@ plan:
     - The release id, the owner and what the operation needs. For V(deploy) and V(rollout) these are C(candidate),
       C(stable), C(previous) and C(first); for V(rollback) they are C(kind), C(to), C(from), their versions and
       C(gives_up).
+    - Every plan has C(expects), what each balancer's journal must still say when the lock is taken, and C(catch_up),
+      the balancers that missed something, which one knows, and its state.
   type: dict
   returned: success
 state:

@@ -166,6 +166,7 @@ class GateLoop:
         observe: Observe,
         *,
         record: Record,
+        back: Optional[Callable[[], None]] = None,
         clock: Callable[[], float],
         sleep: Callable[[float], None],
         say: Callable[[str], None],
@@ -174,6 +175,7 @@ class GateLoop:
         self._judge = judge
         self._observe = observe
         self._record = record
+        self._back = back
         self._clock = clock
         self._sleep = sleep
         self._say = say
@@ -231,6 +233,8 @@ class GateLoop:
                 ended = at_timeout(result, settings.on_timeout)
             # A tick that took too long is followed by the next boundary, not by a burst.
             number = max(number + 1, ceil((self._clock() - self._began) / settings.tick))
+        if ended["verdict"] == "rollback" and self._back is not None:
+            self._back()
         if line is not None:
             # This renews the lease once more, so that it outlasts what the caller does next.
             self._record(line, self._wait(_LAST_WAIT, _LAST_WAIT))

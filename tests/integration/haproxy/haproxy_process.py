@@ -24,11 +24,11 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats i
 PATIENCE = 10.0
 
 
-def until(what: str, holds: Callable[[], object]) -> None:
+def until(what: str, holds: Callable[[], object], limit: float = PATIENCE) -> None:
     """Wait for real processes, with a limit."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + limit
     while not holds():
-        assert time.monotonic() < deadline, f"not within {PATIENCE:g} s: {what}"
+        assert time.monotonic() < deadline, f"not within {limit:g} s: {what}"
         time.sleep(0.01)
 
 

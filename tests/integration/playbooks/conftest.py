@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from balancer_machine import NAMES, Balancer, can_mount
 from real_ansible import ROOT
 from site_files import LOCAL
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
-from haproxy_process import HAProxy
+from haproxy_process import HAProxy, WebServer
 
 COLORS = {"blue": {"blue1": 9, "blue2": 9}, "green": {"green1": 9, "green2": 9}}
 NOTHING = {"blue": 0.0, "green": 0.0}
@@ -48,3 +51,33 @@ def balancers(tmp_path: Path, program: str) -> Iterator[dict[str, dict[str, Any]
     yield entries
     for process in processes:
         process.stop()
+
+
+@pytest.fixture
+def listening() -> Iterator[int]:
+    """A port at which every address of this machine answers a health check over TCP."""
+    with socket.create_server(("", 0), backlog=128) as server:
+        yield int(server.getsockname()[1])
+
+
+@pytest.fixture
+def machines() -> Iterator[dict[str, Balancer]]:
+    """``lb1`` and ``lb2`` as two machines, with one web server for every server of the service."""
+    if not can_mount():
+        pytest.skip("needs root and the right to mount")
+    program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
+    assert program, "these tests need HAProxy: apt-get install haproxy"
+    web = WebServer("any")
+    ports = {color: dict.fromkeys(names, web.port) for color, names in NAMES.items()}
+    found: dict[str, Balancer] = {}
+    # The path of a socket has at most 108 characters.
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+        try:
+            for name in ("lb1", "lb2"):
+                found[name] = Balancer(Path(folder, name), program, ports)
+            yield found
+        finally:
+            for balancer in found.values():
+                balancer.stop()
+            web.shutdown()
+            web.server_close()

@@ -65,6 +65,14 @@ def run(
     folder: Path, playbook: str | list[Any], inventory: Mapping[str, Any], extra: Mapping[str, Any], *options: str
 ) -> Run:
     """Run a playbook by its name (``sluice.bluegreen.release``), or a list of plays, in ``folder``."""
+    with started(folder, playbook, inventory, extra, *options) as process:
+        return finished(process)
+
+
+def started(
+    folder: Path, playbook: str | list[Any], inventory: Mapping[str, Any], extra: Mapping[str, Any], *options: str
+) -> subprocess.Popen[str]:
+    """The same while it runs, in a session of its own; :func:`finished` reads what it said."""
     (folder / "hosts.yml").write_text(yaml.safe_dump(dict(inventory), sort_keys=False), encoding="utf-8")
     (folder / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
     if not isinstance(playbook, str):
@@ -78,20 +86,30 @@ def run(
         "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
         "ANSIBLE_HOST_KEY_CHECKING": "false",
         "ANSIBLE_TIMEOUT": "2",
+        "ANSIBLE_PIPELINING": "true",
     }
     name = playbook if isinstance(playbook, str) else "play.yml"
     command = [str(BIN / "ansible-playbook"), "-i", "hosts.yml", name, "-e", json.dumps(dict(extra)), *options]
-    done = subprocess.run(
+    return subprocess.Popen(
         command,
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
         env=env,
         cwd=folder,
-        check=False,
-        timeout=LIMIT,
         stdin=subprocess.DEVNULL,
+        start_new_session=True,
     )
-    lines = [json.loads(line[5:]) for line in done.stdout.splitlines() if line.startswith("TOLD ")]
+
+
+def finished(process: subprocess.Popen[str]) -> Run:
+    """Wait for its end, with a limit."""
+    try:
+        output, _ = process.communicate(timeout=LIMIT)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    lines = [json.loads(line[5:]) for line in output.splitlines() if line.startswith("TOLD ")]
     told = [Told(**line) for line in lines if "task" in line]
     stats = next((line["stats"] for line in lines if "stats" in line), {})
-    return Run(done.returncode, told, stats, done.stdout + done.stderr)
+    return Run(process.returncode, told, stats, output)

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from balancer_machine import Balancer
 from real_ansible import Run, run
-from site_files import OUT_OF_REACH, inventory, vm
+from site_files import LOCAL, OUT_OF_REACH, inventory, vm
 
 GOOD = {"service": "shop", "version": "2.1.0"}
 PAGE = " (page bluegreen_services.shop)"
@@ -227,20 +228,20 @@ class TestAHostThatIsNotThere:
             ]
             unchanged(done)
 
-    def test_a_vm_that_cannot_be_reached_stops_a_release(
-        self, tmp_path: Path, balancers: dict[str, dict[str, Any]]
-    ) -> None:
-        reached = {key: value for key, value in balancers["lb1"].items() if key.startswith("ansible_")}
-        blue = {"blue1": vm(21, **reached), "blue2": vm(22)}
-        site = inventory(groups__loadbalancers=balancers, groups__shop_blue=blue)
+    def test_a_vm_that_cannot_be_reached_stops_a_release(self, tmp_path: Path, machines: dict[str, Balancer]) -> None:
+        for machine in machines.values():
+            machine.promoted("r1", "v1", "blue")
+        green = {"green1": {**vm(31), **LOCAL}, "green2": vm(32)}
+        balancers = {name: machine.entry for name, machine in machines.items()}
+        site = inventory(groups__loadbalancers=balancers, groups__shop_green=green)
         done = run(tmp_path, "sluice.bluegreen.release", site, GOOD)
         assert done.status != 0, done.output
-        assert [problem.host for problem in done.problems if problem.status == "unreachable"] == ["blue2"]
+        assert [problem.host for problem in done.problems if problem.status == "unreachable"] == ["green2"]
         (problem,) = [problem for problem in done.problems if problem.status == "failed"]
         assert problem.msg == (
-            "shop: nothing was changed, because not every VM of blue is there: blue2: cannot be reached. "
+            "shop: nothing was changed, because not every VM of green is there: green2: cannot be reached. "
             "Mend it, or take "
-            "it out of group shop_blue"
+            "it out of group shop_green"
         )
         unchanged(done)
 

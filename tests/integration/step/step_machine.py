@@ -43,6 +43,8 @@ def weights(shares: Mapping[str, float]) -> dict[str, int]:
 class Timers:
     """Keeps what systemd would be told in a file, so that it outlives the process that told it."""
 
+    problem = None
+
     def __init__(self, log: Path) -> None:
         self.log = log
         self.log.touch()

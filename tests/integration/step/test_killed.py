@@ -24,7 +24,7 @@ from step_machine import ALL_GREEN, SPLIT_5, SPLIT_25, STABLE, Machine, weights
 # Where something is done; what is only thought cannot leave anything behind.
 ACTING = {
     "_files.py": None,
-    "_journal.py": ("append",),
+    "_journal.py": ("append", "_write", "_rotate"),
     "_lease.py": None,
     "_lease_expired.py": None,
     "_lock.py": ("acquire", "renew", "restore", "drop"),
@@ -223,6 +223,7 @@ def test_a_lock_killed_on_any_line_is_free_or_ours(machine: Machine) -> None:
         "ttl": 60,
         "takeover": True,
         "renew": False,
+        "expects": None,
         "state": "present",
         "events": [{"event": "note", "data": {}}],
     }

@@ -207,6 +207,116 @@ def test_the_balancer_that_was_told_last_is_believed_and_the_others_are_named() 
     assert both.behind == ["lb1"]
 
 
+def rolling(**data: Any) -> list[dict[str, Any]]:
+    """Release r2 of v2 that passed the stage of 25 % and died in the next."""
+    started = event("release_started", version="v2", color="green", **data)
+    return [*V1_ON_BLUE, started, event("deployed"), event("shift"), event("stage_passed", stage=2, split=25)]
+
+
+PAUSED_25 = {"blue": 75.0, "green": 25.0}
+
+
+def test_a_release_after_a_dead_one_begins_anew_on_a_known_split() -> None:
+    plan = _fleet.deploy_plan(fleet(rolling(), PAUSED_25, held("r2", live=False)), "v3")
+    assert (plan["candidate"], plan["settle"], plan["resume"], plan["supersedes"]) == ("green", True, False, "r2")
+    assert _fleet.deploy_plan(fleet(rolling(), ON_BLUE), "v3")["settle"] is False
+
+
+def test_a_dead_release_is_resumed_after_the_stages_that_it_passed_under_another_id() -> None:
+    dead = fleet(rolling(), ON_BLUE)
+    deploy = _fleet.deploy_plan(dead, None, resume=True)
+    assert (deploy["resume"], deploy["settle"], deploy["version"]) == (True, False, "v2")
+    for plan in (
+        _fleet.rollout_plan(dead, None, promote=False, resume=True),
+        _fleet.rollout_plan(dead, None, promote=True),
+    ):
+        assert (plan["release_id"], plan["resumes"]) == (None, "r2")
+        assert (plan["start_share"], plan["start_stage"]) == (25.0, 2)
+
+
+def test_what_cannot_be_resumed_says_why() -> None:
+    with pytest.raises(StateError, match="version v3 was asked for, but release r2"):
+        _fleet.deploy_plan(fleet(rolling(), ON_BLUE), "v3", resume=True)
+    with pytest.raises(StateError, match="there is no release that could be resumed; say which version"):
+        _fleet.deploy_plan(fleet(V1_ON_BLUE, ON_BLUE), None, resume=True)
+    with pytest.raises(StateError, match="died after 2 passed stages; go on after them with -e resume=true"):
+        _fleet.rollout_plan(fleet(rolling(), ON_BLUE), None, promote=False)
+
+
+def test_a_release_that_died_while_it_was_deployed_is_deployed_anew_or_given_up() -> None:
+    dead = fleet([*V1_ON_BLUE, event("release_started", version="v2", color="green")], ON_BLUE)
+    assert _fleet.deploy_plan(dead, "v2", resume=True)["resume"] is False
+    plan = _fleet.rollback_plan(dead, SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"], plan["gives_up"]) == ("release", "blue", "r2")
+
+
+def test_an_abort_gives_up_a_release_and_nothing_else() -> None:
+    dead = fleet(rolling(), ON_BLUE)
+    assert _fleet.rollback_plan(dead, SERVERS, takeover=False, force=False, abort=True)["gives_up"] == "r2"
+    with pytest.raises(StateError, match="no release is in progress, green serves v2; to go back"):
+        _fleet.rollback_plan(fleet(V2_ON_GREEN, ON_GREEN), SERVERS, takeover=False, force=False, abort=True)
+    unsettled = fleet(V2_ON_GREEN, ON_GREEN, disk=ON_BLUE)
+    plan = _fleet.rollback_plan(unsettled, SERVERS, takeover=False, force=False, abort=True)
+    assert (plan["kind"], plan["to"]) == ("unsettled", "green")
+
+
+def test_what_is_marked_irreversible_is_left_by_force_only() -> None:
+    dead = fleet(rolling(reversible=False), PAUSED_25)
+    with pytest.raises(StateError, match="is marked reversible: false, and its version has served at 0 %"):
+        _fleet.rollback_plan(dead, SERVERS, takeover=False, force=False)
+    with pytest.raises(StateError, match="reversible: false"):
+        _fleet.deploy_plan(dead, "v3")
+    assert _fleet.deploy_plan(dead, None, resume=True)["resume"] is True
+    assert _fleet.rollback_plan(dead, SERVERS, takeover=False, force=True)["to"] == "blue"
+    events = [*V1_ON_BLUE, *promoted("r2", "v2", "green")]
+    events[3]["data"]["reversible"] = False
+    served = fleet(events, ON_GREEN)
+    with pytest.raises(StateError, match="green serves v2, which was released with reversible: false"):
+        _fleet.rollback_plan(served, SERVERS, takeover=False, force=False)
+    assert _fleet.rollback_plan(served, SERVERS, takeover=False, force=True)["to"] == "blue"
+    events[3]["data"]["reversible"] = True
+
+
+def two(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> _fleet.Fleet:
+    splits = {name: split(ON_GREEN) for name in ("lb1", "lb2")}
+    return _fleet.Fleet("shop", {"lb1": journal(one), "lb2": journal(other)}, splits)
+
+
+def test_the_journal_that_knows_more_is_believed_whatever_its_clock_says() -> None:
+    ahead = [{**event, "at": "2030-01-01T00:00:00.000Z"} for event in V1_ON_BLUE]
+    fleet = two(ahead, V2_ON_GREEN)
+    assert (fleet.newest, fleet.behind, fleet.forked) == ("lb2", ["lb1"], {})
+    catch_up = fleet.common["catch_up"]
+    assert (catch_up["hosts"], catch_up["from"], catch_up["state"]["stable"]) == (["lb1"], "lb2", "green")
+
+
+def test_two_journals_that_each_know_of_another_release_are_not_merged() -> None:
+    fleet = two([*V1_ON_BLUE, *promoted("r3", "v3", "green")], V2_ON_GREEN)
+    assert fleet.forked == {"lb2": ["r2"]}
+    for decide in (
+        lambda: _fleet.deploy_plan(fleet, "v4"),
+        lambda: _fleet.rollback_plan(fleet, SERVERS, takeover=False, force=False),
+    ):
+        with pytest.raises(StateError, match="lb2 knows of r2, of which lb1 has never heard, and the other way round"):
+            decide()
+    assert _fleet.rollback_plan(fleet, SERVERS, takeover=False, force=True)["to"] == "blue"
+
+
+def test_a_balancer_that_can_hold_no_lease_stops_what_needs_one_and_no_way_back() -> None:
+    journals = {"lb1": {**journal(rolling()), "no_lease": "systemd does not run on this balancer"}}
+    fleet = _fleet.Fleet("shop", journals, {"lb1": split(ON_BLUE)})
+    with pytest.raises(StateError, match=r"lb1: systemd does not run on this balancer\. Nothing was changed"):
+        _fleet.deploy_plan(fleet, "v3")
+    assert _fleet.rollback_plan(fleet, SERVERS, takeover=False, force=False)["gives_up"] == "r2"
+
+
+def test_a_plan_says_what_every_journal_must_still_say() -> None:
+    assert fleet(rolling(), ON_BLUE).common["expects"] == {
+        "lb1": {"stable": "blue", "release_id": "r2"},
+        "lb2": {"stable": "blue", "release_id": "r2"},
+    }
+
+
 class TestCapacity:
     """Blue is stable with two servers; green has one of capacity 1, or less."""
 

@@ -6,7 +6,8 @@ import json
 from datetime import datetime, timezone
 from pathlib import Path
 
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _state
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=timezone.utc)
 
@@ -79,3 +80,73 @@ def test_an_event_is_one_line_of_json_whatever_it_holds(tmp_path: Path) -> None:
     assert len(path.read_bytes().splitlines()) == 1
     assert _journal.read(path).damage == []
     assert json.loads(path.read_text())["data"]["message"] == "two\nlines \u2028 and 5 %"
+
+
+def test_an_edited_or_removed_last_line_is_found(tmp_path: Path) -> None:
+    path = tmp_path / "journal.jsonl"
+    write(path, 3)
+    whole = path.read_text()
+    lost = [f"{path} does not have the last line that was written here (edited or lost)"]
+    path.write_text(whole.replace('"n": 2', '"n": 7'))
+    assert _journal.read(path).damage == lost
+    path.write_text("".join(whole.splitlines(keepends=True)[:2]))
+    assert _journal.read(path).damage == lost
+    path.unlink()
+    assert _journal.read(path).damage == lost
+    path.write_text(whole)
+    assert _journal.read(path).damage == []
+
+
+class TestRotation:
+    """A journal that has grown goes on in a new file, with the state and the chain carried over."""
+
+    @pytest.fixture
+    def path(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(_journal, "SEGMENT_LIMIT", 2000)
+        path = tmp_path / "journal.jsonl"
+        for number in range(60):
+            color = "blue" if number % 2 else "green"
+            _journal.append(path, "release_started", f"r{number}", {"version": f"v{number}", "color": color})
+            _journal.append(path, "promoted", f"r{number}", {})
+        return path
+
+    def test_the_state_is_that_of_all_events_and_the_chain_is_whole(self, path: Path) -> None:
+        state = _state.derive(_journal.read(path).events)
+        assert state["stable"] == "blue"
+        assert state["colors"]["green"]["version"] == "v58"
+        assert len(state["history"]) == _state.HISTORY_LENGTH
+        assert state["operations"][-1] == "r59"
+        assert _journal.damage(path) == []
+        assert [event["seq"] for event in _journal.read(path).events][-1] > 120, "snapshots count too"
+
+    def test_its_size_is_bounded(self, path: Path) -> None:
+        assert len(_journal.segments(path)) == _journal.SEGMENTS_KEPT
+        assert _journal.read(path).events[0]["event"] == "snapshot"
+
+    def test_an_edit_in_an_old_segment_is_found(self, path: Path) -> None:
+        old = _journal.segments(path)[-1]
+        lines = old.read_text().splitlines(keepends=True)
+        old.write_text("".join([*lines[:-1], lines[-1].replace('"at": "2', '"at": "3')]))
+        assert _journal.damage(path) == [f"{path} does not follow from the segment before (edited or lost)"]
+
+    def test_a_rotation_that_was_killed_half_way_costs_nothing(self, path: Path) -> None:
+        before = _state.derive(_journal.read(path).events)
+        (path.parent / f"{path.stem}-999999999{path.suffix}").hardlink_to(path)
+        (path.parent / f".{path.name}.new").write_text('{"seq": 1, "ev')
+        assert _journal.damage(path) == []
+        assert _state.derive(_journal.read(path).events) == before
+        for _ in range(20):
+            _journal.append(path, "promoted", "r59", {})
+        assert _journal.damage(path) == []
+
+    def test_a_disk_that_takes_no_new_file_does_not_stop_the_journal(
+        self, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_arguments: object) -> None:
+            raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(_journal, "_rotate", full)
+        for number in range(20):
+            _journal.append(path, "note", "r99", {"n": number})
+        assert _journal.damage(path) == []
+        assert _journal.read(path).events[-1]["data"] == {"n": 19}

@@ -60,7 +60,13 @@ def test_a_release_that_did_not_make_it_leaves_stable_as_it_was(outcome: str) ->
     state = _state.derive(events)
     assert state["stable"] == "green"
     assert state["history"][-1] | {"cause": "errors", "outcome": outcome} == state["history"][-1]
-    assert state["colors"]["blue"] == {"version": "v1", "release_id": "r1", "warm": False, "rolled_back": False}
+    assert state["colors"]["blue"] == {
+        "version": "v1",
+        "release_id": "r1",
+        "warm": False,
+        "rolled_back": False,
+        "reversible": True,
+    }
     restored = _state.derive([*events, event("restored", "r3", color="blue", version="v1")])
     assert restored["colors"]["blue"]["warm"] is True
 

@@ -62,6 +62,7 @@ def test_a_service_at_rest_is_told_in_few_lines() -> None:
     given = [*V1, *released("v2", "green", "r2")]
     assert lines(given, ON_GREEN) == [
         "shop: green serves v2; blue keeps v1 warm, rollback goes there",
+        "  can go back to v1 on blue",
         "  lb1: committed blue 0 %, green 100 %; declared blue 0 %, green 100 %; works with blue 0 %, green 100 %; "
         "observed blue 0 %, green 100 % of "
         "1200 requests since the last shift; no lease",
@@ -182,6 +183,33 @@ def test_a_balancer_that_is_lost_is_told_and_the_others_too(
 def test_without_any_balancer_it_says_so() -> None:
     with pytest.raises(StateError, match="service shop: no observation from balancer all of them; nothing was changed"):
         report("shop", {}, {})
+
+
+def test_what_is_gone_back_to_by_force_only_says_why() -> None:
+    marked = [*V1, *released("v2", "green", "r2")]
+    marked[3]["data"]["reversible"] = False
+    forced = "  can go back to v1 on blue, with -e force=true only: v2 is marked reversible: false"
+    assert lines(marked, ON_GREEN)[1] == forced
+    frozen = [*V1, *events((STARTED[0], {**STARTED[1], "reversible": False}), ROLLING, ("paused", {"cause": "errors"}))]
+    told = lines(frozen)
+    assert ", not reversible, by alice@ci" in told[1]
+    assert told[2] == forced
+    back = events(("reverted", {"from_color": "green", "to_color": "blue"}), release_id="r3")
+    reverted = lines([*V1, *released("v2", "green", "r2"), *back])
+    assert reverted[1] == "  can go back to v2 on green, with -e force=true only: v2 was itself rolled back"
+    assert not any("can go back" in line for line in lines(V1))
+
+
+def test_two_stories_are_told_apart_from_missed_events() -> None:
+    one = [*V1, *released("v2", "green", "r2")]
+    other = [*V1, *released("v3", "green", "r3")]
+    green = {"lb1": split(ON_GREEN), "lb2": split(ON_GREEN)}
+    told = report("shop", {"lb1": journal(one), "lb2": journal(other)}, green)
+    assert "  lb2 tells another story: lb1 has never heard of r3" in told
+
+
+def test_a_balancer_that_can_hold_no_lease_says_why() -> None:
+    assert "    systemd does not run on this balancer" in lines(V1, no_lease="systemd does not run on this balancer")
 
 
 def test_a_split_that_somebody_set_or_wrote_is_told_as_such() -> None:

@@ -1,0 +1,188 @@
+"""The playbooks after something was cut off, on two balancers with everything real but systemd and the VMs' engine."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
+from balancer_machine import STABLE, Balancer
+from haproxy_process import until
+from real_ansible import Run, finished, run, started
+from site_files import inventory, vm
+
+Machines = dict[str, Balancer]
+GREEN = {"blue": 0.0, "green": 100.0}
+SPLIT_50 = {"blue": 50.0, "green": 50.0}
+
+
+@pytest.fixture
+def site(machines: Machines, listening: int) -> dict[str, Any]:
+    """The VMs answer the health check, and nobody can log in there. A stage that hears nothing passes."""
+    stage = {"dwell": "1s", "timeout": "2s", "on_timeout": "promote"}
+    return inventory(
+        groups__loadbalancers={name: machine.entry for name, machine in machines.items()},
+        groups__shop_blue={f"blue{n}": {**vm(20 + n), "bluegreen_address": f"127.0.0.{20 + n}"} for n in (1, 2)},
+        groups__shop_green={f"green{n}": {**vm(30 + n), "bluegreen_address": f"127.0.0.{30 + n}"} for n in (1, 2)},
+        page__container={"port": 8080, "publish": listening},
+        page__health={"tcp": True, "interval": "1s", "timeout": "20s"},
+        page__tick="1s",
+        page__lease="15s",
+        page__strategy=[{"split": 50, **stage}, {"split": 100, **stage}],
+    )
+
+
+@pytest.fixture
+def play(site: dict[str, Any], tmp_path: Path) -> Callable[..., Run]:
+    def play(name: str, **extra: Any) -> Run:
+        return run(tmp_path, f"sluice.bluegreen.{name}", site, {"service": "shop", **extra})
+
+    return play
+
+
+Play = Callable[..., Run]
+
+
+def v1_serves(machines: Machines) -> None:
+    for machine in machines.values():
+        machine.promoted("r1", "v1", "blue")
+
+
+def v2_serves(machines: Machines, **data: Any) -> None:
+    """Blue keeps v1 warm."""
+    v1_serves(machines)
+    for machine in machines.values():
+        machine.promoted("r2", "v2", "green", **data)
+        machine.commit(GREEN)
+
+
+def v2_deployed(machines: Machines, **data: Any) -> None:
+    v1_serves(machines)
+    for machine in machines.values():
+        machine.deployed("r2", "v2", "green", **data)
+
+
+def all_on(machines: Machines, shares: dict[str, float]) -> None:
+    for name, machine in machines.items():
+        assert machine.disk == shares, f"{name}: {machine.events}"
+        used = {server.rstrip("12") for server, weight in machine.runtime.items() if weight}
+        assert used == {color for color, share in shares.items() if share}, f"{name}: {machine.runtime}"
+        assert _lock.current(machine.paths) is None, f"{name}: the lock was left behind"
+
+
+def said(done: Run) -> str:
+    return "; ".join(one.msg for one in done.problems)
+
+
+def test_a_release_that_was_killed_falls_back_by_itself_and_is_resumed(
+    machines: Machines, site: dict[str, Any], play: Play, tmp_path: Path
+) -> None:
+    v2_deployed(machines)
+    patient = {"rollout_strategy": [{"split": 50, "dwell": "10m", "timeout": "20m"}, 100]}
+    process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop", **patient})
+    until(
+        "every balancer leads",
+        lambda: all(m.runtime["green1"] > 0 and m.paths.lease.exists() for m in machines.values()),
+        60,
+    )
+    os.killpg(process.pid, signal.SIGKILL)
+    finished(process)
+    until("every balancer has gone back", lambda: not any(m.runtime["green1"] for m in machines.values()), 60)
+    until("its lock counts as dead", lambda: not any(_lock.current(m.paths)["live"] for m in machines.values()), 60)
+    for machine in machines.values():
+        assert (machine.disk, machine.events[-1]) == (STABLE, "lease_expired")
+
+    done = play("release", resume=True)
+    assert not [one for one in done.done if "docker" in one.action], "nothing was deployed again"
+    # A machine that is too slow for the ticks makes a gate pause, which is no fault of the one that goes on.
+    for _ in range(5):
+        if done.stats["bluegreen_result"]["outcome"] == "paused":
+            done = play("promote")
+    assert (done.status, done.stats["bluegreen_result"]["outcome"]) == (0, "promoted"), done.output
+    all_on(machines, GREEN)
+    for machine in machines.values():
+        assert machine.state["stable"] == "green"
+        assert machine.state["operations"][:2] == ["r1", "r2"]
+        assert len(machine.state["operations"]) >= 3, "the one that went on has an id of its own"
+
+
+def test_a_live_release_keeps_others_out_until_somebody_takes_over(machines: Machines, play: Play) -> None:
+    v2_deployed(machines)
+    for machine in machines.values():
+        _lock.acquire(machine.paths, "r2", "alice@ci", 600)
+        machine.note("shift", "r2", shares=SPLIT_50)
+    for name, extra in (("release", {"version": "v3"}), ("rollback", {})):
+        refused = play(name, **extra)
+        assert refused.status != 0
+        assert "service shop is locked on lb1 by release r2 of alice@ci since " in said(refused), name
+        assert refused.changed == []
+    done = play("abort", takeover=True)
+    assert done.stats["bluegreen_result"]["outcome"] == "aborted", done.output
+    all_on(machines, STABLE)
+    for machine in machines.values():
+        assert machine.state["release"] is None
+        assert machine.state["history"][-1]["outcome"] == "aborted"
+
+
+def test_two_that_begin_at_once_end_with_one_or_none(
+    machines: Machines, site: dict[str, Any], play: Play, tmp_path: Path
+) -> None:
+    v2_serves(machines)
+    processes = []
+    for number in (1, 2):
+        (tmp_path / str(number)).mkdir()
+        processes.append(started(tmp_path / str(number), "sluice.bluegreen.rollback", site, {"service": "shop"}))
+    runs = [finished(process) for process in processes]
+    winners = [done for done in runs if done.stats.get("bluegreen_result", {}).get("outcome") == "reverted"]
+    assert len(winners) <= 1, [done.output for done in runs]
+    assert not any(done.status == 0 for done in runs if done not in winners)
+    one, other = machines.values()
+    assert one.state["operations"] == other.state["operations"], "neither got half of the balancers"
+    if not winners:
+        winners = [play("rollback")]
+    all_on(machines, STABLE)
+
+
+def test_a_balancer_that_is_lost_keeps_no_other_from_going_back_and_catches_up(machines: Machines, play: Play) -> None:
+    v2_serves(machines)
+    machines["lb2"].haproxy.stop()
+    done = play("rollback")
+    assert done.status != 0, done.output
+    assert "but not on lb2, which could not be asked" in done.stats["bluegreen_result"]["message"]
+    assert machines["lb1"].disk == STABLE
+    assert machines["lb2"].disk == GREEN
+
+    machines["lb2"].haproxy.start()
+    assert play("abort").status == 0
+    all_on(machines, STABLE)
+    assert "caught_up" in machines["lb2"].events
+    assert machines["lb2"].state["stable"] == "blue"
+    told = play("status").of("shop")[0].msg
+    assert "missed events" not in told
+    assert "can go back to v2 on green, with -e force=true only: v2 was itself rolled back" in told
+
+
+def test_what_cannot_be_reversed_is_frozen_and_goes_back_only_by_force(machines: Machines, play: Play) -> None:
+    v2_deployed(machines, reversible=False)
+    stages = [{"split": 50, "dwell": "1s", "timeout": "2s", "on_timeout": "rollback"}, 100]
+    frozen = play("rollout", rollout_strategy=stages)
+    assert frozen.status != 0
+    assert frozen.stats["bluegreen_result"]["outcome"] == "paused", frozen.output
+    all_on(machines, SPLIT_50)
+    assert "is marked reversible: false, and its version has served at 50 %" in said(play("rollback"))
+    assert play("rollback", force=True).stats["bluegreen_result"]["outcome"] == "reverted"
+    all_on(machines, STABLE)
+
+
+def test_a_balancer_that_can_hold_no_lease_stops_a_release_before_anything_is_changed(
+    machines: Machines, play: Play
+) -> None:
+    v1_serves(machines)
+    (machines["lb2"].folder / "run/systemd/system").rmdir()
+    refused = play("release", version="v2")
+    assert "service shop: lb2: systemd does not run on this balancer, so no lease can be held" in said(refused)
+    assert refused.changed == []
