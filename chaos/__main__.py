@@ -82,6 +82,9 @@ def main() -> int:
             say(f"{number}/{len(cases)} {case.title}: {verdict} ({time.time() - start:.0f} s)")
             for problem in problems:
                 say(f"    {problem}")
+    except KeyboardInterrupt:
+        say("Stopped; what was run so far:")
+        chaos.stop()
     finally:
         requests = load.stop()
     return report(chaos, requests, time.time() - began)
