@@ -57,7 +57,7 @@ def report(chaos: Chaos, requests: list[Request], seconds: float) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Break everything at every moment.")
-    parser.add_argument("--minutes", type=float, help="begin no run after so long; what is run is spread over all")
+    parser.add_argument("--minutes", type=float, help="begin no run after so long; what is run is a fair part of all")
     parser.add_argument("--only", default="", help="only runs whose title contains this")
     parser.add_argument("--again", action="store_true", help="on the lab as an earlier run has left it")
     options = parser.parse_args()
@@ -71,9 +71,10 @@ def main() -> int:
         tasks = chaos.count()
         cases = [case for case in enumerate_cases(tasks) if options.only in case.title]
         say(f"{len(tasks)} tasks, {len(cases)} ways to disturb a release of them")
+        counted = time.time()
         for number, case in enumerate(spread(cases), start=1):
             start = time.time()
-            if options.minutes is not None and start - began > options.minutes * 60:
+            if options.minutes is not None and start - counted > options.minutes * 60:
                 break
             run = chaos.try_case(case)
             chaos.runs.append(run)
