@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -58,7 +59,7 @@ def report(chaos: Chaos, requests: list[Request], seconds: float) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Break everything at every moment.")
     parser.add_argument("--minutes", type=float, help="begin no run after so long; what is run is a fair part of all")
-    parser.add_argument("--only", default="", help="only runs whose title contains this")
+    parser.add_argument("--only", default="", help="only runs whose title this pattern is found in")
     parser.add_argument("--again", action="store_true", help="on the lab as an earlier run has left it")
     options = parser.parse_args()
     began = time.time()
@@ -69,7 +70,7 @@ def main() -> int:
     load = Load(BUILD / "requests.csv", list(chaos.lab.urls.values()), RATE)
     try:
         tasks = chaos.count()
-        cases = [case for case in enumerate_cases(tasks) if options.only in case.title]
+        cases = [case for case in enumerate_cases(tasks) if re.search(options.only, case.title)]
         say(f"{len(tasks)} tasks, {len(cases)} ways to disturb a release of them")
         counted = time.time()
         for number, case in enumerate(spread(cases), start=1):
