@@ -14,7 +14,9 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv venv-test lab lab-down demo chaos chaos-full chaos-down test test-quick lint-ansible lint-python test-unit test-integration test-molecule bench-judge clean
+.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
+.PHONY: chaos chaos-full chaos-down
+.PHONY: bench bench-judge bench-tick test-haproxy-versions
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -63,8 +65,19 @@ test-integration: venv-test  ## against a real HAProxy and real sockets
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
 
-bench-judge: .venv/bench.stamp  ## simulated rollouts: false alarms, time until a bad version is found; QUICK=1 for a tenth of them
+# The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0.
+test-haproxy-versions: venv-test  ## the scenarios on hosts with Debian 11 and 13; SCENARIO=name for one
+	for release in bullseye trixie; do LAB_RELEASE=$$release $(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO)) || exit 1; done
+
+bench: venv  ## how long a shift takes, what the histogram costs, requests lost; into build/bench.json
+	$(BIN)/ansible-playbook bench/programs.yml
+	$(BIN)/python -m bench.traffic
+
+bench-judge: .venv/bench.stamp  ## simulated rollouts, good and bad, by this judge and by the rules of others; QUICK=1 for a tenth
 	$(BIN)/python -m bench.judge $(if $(QUICK),--quick)
+
+bench-tick: .venv/bench.stamp  ## one tick of a gate for 200 servers: reading two HAProxy processes, and judging
+	$(BIN)/python -m bench.tick
 
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi

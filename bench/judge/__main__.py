@@ -7,6 +7,7 @@ import json
 import multiprocessing
 import os
 import statistics
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -221,6 +222,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=Path("build/bench-judge.json"))
     options = parser.parse_args()
     watched, found, good, bad = (200, 40, 100, 20) if options.quick else (3000, 300, 1000, 100)
+    # Into a file or a pipe too, each table when it is there.
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
     began = time.monotonic()
     cost = tick_cost()
     with multiprocessing.Pool(len(os.sched_getaffinity(0)), skip_the_interval) as pool:

@@ -13,8 +13,9 @@ from functools import partial
 from typing import Any, Optional, Union
 
 from ansible.plugins.action import ActionBase
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _tape
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _secrets, _tape
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch, replay
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._policy import ACTIONS
@@ -36,7 +37,6 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources im
     bucket_totals,
     error_totals,
     reading,
-    scrub,
 )
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_judge import ThresholdJudge
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Pool, module_on
@@ -154,13 +154,27 @@ class ActionModule(ActionBase):
         _, validated = self.validate_argument_spec(argument_spec=ARGUMENT_SPEC)
         args = plain(validated)
         try:
-            gate = without_secrets(self._gate(args, task_vars or {}), secrets_in(args["gates"]))
+            args["gates"] = self._with_secrets(args, task_vars or {})
+            secrets = _secrets.secrets_in(args["gates"])
+            gate = _secrets.without(self._gate(args, task_vars or {}), secrets)
         except SluiceError as error:
-            msg = scrub(str(error), secrets_in(args["gates"]))
+            msg = _secrets.scrub(str(error), _secrets.secrets_in(args["gates"]))
             return {**result, "changed": False, "failed": True, "msg": msg, **error.details}
         gate.update(service=args["service"], candidate=args["candidate"], stage=args["stage"], split=args["split"])
         failed = gate["outcome"] not in ("promote", None)
         return {**result, "changed": False, "failed": failed, "msg": gate["message"], **gate}
+
+    def _with_secrets(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        """The gates with the secrets that a page that was read does not show; a tape needs none."""
+        gates: dict[str, Any] = args["gates"]
+        if args["source"] == "tape" or not _secrets.is_sealed(gates):
+            return gates
+        found: Any = task_vars.get(_service.VARIABLE)
+        for key in (args["service"], "gates"):
+            # Each of them may be a template; the other services' secrets are none of this one's business.
+            found = found if isinstance(found, Mapping) else self._templar.template(found)
+            found = found.get(key) if isinstance(found, Mapping) else None
+        return _secrets.unseal(gates, self._templar.template(found), args["service"])
 
     def _gate(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         names = Names(args["candidate"], COLORS[1 - COLORS.index(args["candidate"])])
@@ -279,28 +293,6 @@ def environment(args: Mapping[str, Any], colors: Mapping[str, str]) -> dict[str,
     """What a command is told of the release that it judges."""
     told = {name: args[name] for name in ("service", "release_id", "stage", "split")}
     return {f"SLUICE_{name.upper()}": str(value) for name, value in {**told, **colors}.items() if value is not None}
-
-
-def secrets_in(gates: Mapping[str, Any]) -> list[str]:
-    """Every token, header and environment value of the gates, the longest first."""
-    found: list[str] = []
-    for options in (gates.get("errors"), gates.get("latency"), *(gates.get("thresholds") or [])):
-        values = options or {}
-        found += [
-            values.get("token") or "",
-            *(values.get("headers") or {}).values(),
-            *(values.get("env") or {}).values(),
-        ]
-    return sorted({str(secret) for secret in found if len(str(secret)) > 3}, key=len, reverse=True)
-
-
-def without_secrets(value: Any, secrets: Sequence[str]) -> Any:
-    """The same value with every secret in its texts replaced, whatever brought it there."""
-    if isinstance(value, dict):
-        return {name: without_secrets(entry, secrets) for name, entry in value.items()}
-    if isinstance(value, list):
-        return [without_secrets(entry, secrets) for entry in value]
-    return scrub(value, secrets) if isinstance(value, str) else value
 
 
 def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line]) -> dict[str, Any]:

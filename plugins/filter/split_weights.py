@@ -22,7 +22,7 @@ description:
   - Gives every server an integer weight from 0 to 256, so that the two colors get shares of the requests that come as
     close to the wanted ones as integer weights can.
   - A share above 0 never gets no weight at all, and a share below 100 never all of it.
-positional: shares
+positional: shares, by
 options:
   _input:
     description: The servers, each a dictionary with C(name), C(color) and, where not 1, its relative C(capacity).
@@ -33,6 +33,12 @@ options:
     description: Per cent by color, adding up to 100; or 0 for both, before a first release.
     type: dict
     required: true
+  by:
+    description:
+      - The way to split. With V(vm) a weight is 256 or 0, and the number of servers makes the share.
+    type: str
+    choices: [requests, user, vm]
+    default: requests
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """
@@ -51,12 +57,14 @@ _value:
 """
 
 
-def split_weights(servers: Sequence[Mapping[str, Any]], shares: Mapping[str, Any]) -> dict[str, int]:
+def split_weights(
+    servers: Sequence[Mapping[str, Any]], shares: Mapping[str, Any], by: str = _weights.WAYS[0]
+) -> dict[str, int]:
     """Weight by server for ``shares``, per cent by color; see DOCUMENTATION."""
     try:
         by_color = {color: [str(server["name"]) for server in servers if server["color"] == color] for color in COLORS}
         percent = {str(color): float(share) for color, share in shares.items()}
-        return _weights.split_weights(by_color, percent, capacities(servers))
+        return _weights.weights_by(by, by_color, percent, capacities(servers))
     except SluiceError as error:
         raise AnsibleFilterError(f"sluice.bluegreen.split_weights: {error}") from error
     except (AttributeError, KeyError, TypeError, ValueError) as error:

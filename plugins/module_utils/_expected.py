@@ -26,7 +26,8 @@ class Check(NamedTuple):
     ``matches``: a regular expression that must be found, in the first MiB of the body. ``json``: values that the body
     must have at these places. ``host_header``: instead of ``address:port``. ``version_at``: where the version stands
     that the answer comes from, a header or a place in the body; ``version``: which it must be, None for any.
-    Redirects are not followed, proxies not used.
+    ``request_headers``: sent as well. ``tls``: over TLS, whoever's certificate it is, since an address is probed and
+    not a name. Redirects are not followed, proxies not used.
     """
 
     tcp: bool = False
@@ -39,6 +40,8 @@ class Check(NamedTuple):
     json: Mapping[Steps, Any] = {}
     version_at: Union[str, Steps, None] = None
     version: Optional[str] = None
+    request_headers: Mapping[str, str] = {}
+    tls: bool = False
 
     @property
     def needs_body(self) -> bool:

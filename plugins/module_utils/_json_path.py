@@ -1,12 +1,12 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A value inside a JSON document, by a path such as ``checks.db[0].status``. Pure."""
+"""A value inside a JSON document, by a path such as ``checks.db[0].status``; ``[-1]`` is the last one. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Union
 
 from ._errors import InputError
@@ -15,7 +15,7 @@ from ._units import shown
 Steps = tuple[Union[str, int], ...]
 PATH_HELP = 'write names with dots and positions in brackets, such as checks.db[0].status or ["a.b"].c'
 
-_STEP = re.compile(r'\.?(?P<name>[^.\[\]"\s$][^.\[\]"\s]*)|\[(?P<index>[0-9]{1,9})\]|\["(?P<quoted>[^"]+)"\]')
+_STEP = re.compile(r'\.?(?P<name>[^.\[\]"\s$][^.\[\]"\s]*)|\[(?P<index>-?[0-9]{1,9})\]|\["(?P<quoted>[^"]+)"\]')
 
 
 class MissingError(Exception):
@@ -45,7 +45,7 @@ def find(document: Any, steps: Steps) -> Any:
     value = document
     for number, step in enumerate(steps):
         if isinstance(step, int):
-            there = isinstance(value, Sequence) and not isinstance(value, str) and step < len(value)
+            there = isinstance(value, list) and -len(value) <= step < len(value)
         else:
             there = isinstance(value, Mapping) and step in value
         if not there:

@@ -16,6 +16,7 @@ from ._json_path import parse
 from ._page_gates import gates
 from ._plan import Stage, stages
 from ._schema import Problem, Reader, is_list, kind, plain, whole
+from ._traffic import read_tls, read_traffic
 from ._units import shown, tidy
 
 Service = dict[str, Any]
@@ -91,6 +92,7 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
     problems: list[Problem] = []
     top = Reader(page, "", problems, SPECIAL)
     tick = top.duration("tick", 5, low=1, high=300)
+    traffic = read_traffic(top)
     found: Service = {
         "name": plain(name),
         "version": version,
@@ -100,7 +102,8 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         "servers": [],
         "container": _container(top),
         "health": _health(top),
-        "listen": _listen(top),
+        "listen": _listen(top, traffic),
+        **traffic,
         **_balance(top),
         "stages": _stages(top, strategy),
         "gates": gates(top),
@@ -263,14 +266,16 @@ def _optional(reader: Reader, key: str, pattern: str, wanted: str) -> Optional[s
     return None if reader.take(key) is None else reader.text(key, pattern=pattern, wanted=f"write {wanted}")
 
 
-def _listen(top: Reader) -> dict[str, Any]:
+def _listen(top: Reader, traffic: Service) -> dict[str, Any]:
     listen = top.section("listen", required='say where the balancers take the traffic: listen: {bind: "*:80"}')
     wanted = 'write an address and a port such as "*:80", "192.0.2.10:80" or "[::]:80"'
     bind = listen.text("bind", pattern=_BIND.pattern, wanted=wanted)
+    certificates, http2 = read_tls(listen, traffic["mode"])
     listen.done()
+    tls = {"tls": {"certificates": certificates} if certificates else None, "http2": http2}
     found = _BIND.fullmatch(bind)
     if not found:
-        return {"bind": bind, "address": "*", "port": 0}
+        return {"bind": bind, "address": "*", "port": 0, **tls}
     address, port = found.group(1) or "*", int(found.group(2))
     if not 0 < port < 65536:
         listen.note("bind", f"the port {port} must be from 1 to 65535")
@@ -279,7 +284,10 @@ def _listen(top: Reader) -> dict[str, Any]:
             ipaddress.ip_address(address.strip("[]"))
         except ValueError:
             listen.note("bind", f"{shown(address)} is not an IP address; {wanted}")
-    return {"bind": bind, "address": address, "port": port}
+    preview = (traffic["preview"] or {}).get("bind")
+    if preview and int(preview.rsplit(":", 1)[-1]) == port:
+        top.note("preview.bind", f"takes the port {port} of listen.bind; give it another one")
+    return {"bind": bind, "address": address, "port": port, **tls}
 
 
 def _balance(top: Reader) -> dict[str, Optional[str]]:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from . import _json_path
 from ._errors import InputError
 from ._gate._policy import ACTIONS, CAUSES
 from ._gate._settings import COLOR, JUDGE_SOURCES, SOURCES
-from ._gate._sources import path_steps
 from ._schema import Reader, is_list, plain
 from ._units import percent, shown, tidy
 
@@ -174,9 +174,11 @@ def _asked(threshold: Reader, source: str, limited: bool) -> dict[str, Any]:
 
 
 def _check_path(threshold: Reader, path: str) -> None:
+    if not path:
+        return
     try:
-        path_steps(path)
-    except ValueError as error:
+        _json_path.parse(path)
+    except InputError as error:
         threshold.note("path", str(error))
 
 

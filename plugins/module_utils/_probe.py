@@ -8,6 +8,7 @@ from __future__ import annotations
 import http.client
 import queue
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -60,7 +61,7 @@ def together(answers: Sequence[Answer]) -> Answer:
 def url(endpoint: Endpoint, check: Check) -> str:
     """What was probed, for a person: ``http://198.18.0.31:8080/healthz`` or ``tcp://198.18.0.31:8080``."""
     place = _authority(endpoint)
-    return f"tcp://{place}" if check.tcp else f"http://{place}{check.path}"
+    return f"tcp://{place}" if check.tcp else f"{'https' if check.tls else 'http'}://{place}{check.path}"
 
 
 def _authority(endpoint: Endpoint) -> str:
@@ -109,7 +110,7 @@ def probe(endpoint: Endpoint, check: Check, timeout: float, clock: Callable[[], 
     """Probe once, in at most ``timeout`` seconds (and what the resolver takes). Never raises for what a peer does."""
     began = clock()
     try:
-        connection = _connect(endpoint, began + timeout, clock)
+        connection: socket.socket = _connect(endpoint, began + timeout, clock)
     except TIMEOUTS:
         return Answer(False, f"no connection within {timeout:g} s")
     except (OSError, UnicodeError) as error:
@@ -117,6 +118,8 @@ def probe(endpoint: Endpoint, check: Check, timeout: float, clock: Callable[[], 
     try:
         if check.tcp:
             return Answer(True, latency_ms=_milliseconds(clock() - began))
+        if check.tls:
+            connection = _over_tls(connection, check.host_header, began + timeout - clock())
         return _http(connection, endpoint, check, lambda: _milliseconds(clock() - began))
     except TIMEOUTS:
         return Answer(False, f"no complete answer within {timeout:g} s")
@@ -130,7 +133,15 @@ def probe(endpoint: Endpoint, check: Check, timeout: float, clock: Callable[[], 
         connection.close()
 
 
-def _http(connection: DeadlineSocket, endpoint: Endpoint, check: Check, taken: Callable[[], float]) -> Answer:
+def _over_tls(connection: socket.socket, name: Optional[str], left: float) -> socket.socket:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    connection.settimeout(max(left, 0.001))
+    return context.wrap_socket(connection, server_hostname=name)
+
+
+def _http(connection: socket.socket, endpoint: Endpoint, check: Check, taken: Callable[[], float]) -> Answer:
     client = http.client.HTTPConnection(endpoint.address, endpoint.port)
     client.sock = connection
     client.request(
@@ -141,6 +152,7 @@ def _http(connection: DeadlineSocket, endpoint: Endpoint, check: Check, taken: C
             "User-Agent": "sluice.bluegreen",
             "Accept": "*/*",
             "Connection": "close",
+            **check.request_headers,
         },
     )
     with client.getresponse() as response:

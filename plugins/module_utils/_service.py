@@ -11,6 +11,7 @@ from itertools import combinations
 from typing import Any, NamedTuple, Optional
 
 from ._errors import InputError
+from ._haproxy._weights import ROUNDROBIN_MOST
 from ._page import COLORS, Service, read
 from ._schema import Problem, Reader, did_you_mean, kind, plain, unknown
 from ._units import shown, tidy
@@ -21,9 +22,8 @@ VERSION = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
 # What HAProxy takes as the name, and as the address, of a server.
 _SERVER = r"[A-Za-z0-9._:-]+"
 # What the balancers add to the name of a service for further frontends and backends.
-_SUFFIXES = (*COLORS, "in", "latency")
+_SUFFIXES = (*COLORS, "in", "latency", "preview")
 _WILDCARDS = ("*", "0.0.0.0", "[::]")
-ROUNDROBIN_MOST = 4095
 CAPACITY = "bluegreen_capacity"
 # A weight of HAProxy is 256 at most, so less than 1/256 of the largest could not be kept to.
 LEAST_CAPACITY, MOST_CAPACITY = 0.1, 25

@@ -23,7 +23,7 @@ from typing import Any, Optional
 from . import _capacity, _journal, _lease, _lock, _state
 from ._errors import BalancerError, InputError, SluiceError, StateError
 from ._files import mutex
-from ._haproxy import _config, _observed, _shift, _stats, _weights
+from ._haproxy import _config, _observed, _roles, _shift, _stats, _weights
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 
@@ -107,6 +107,10 @@ def take_step(step: Step, balancer: Balancer, check_mode: bool = False) -> Outco
         _lock.require(paths, step.release_id)
         outcome, wanted = _observe(step, balancer)
         _Taking(step, balancer, outcome, wanted).take()
+        try:
+            _roles.follow(paths, balancer.sock)
+        except (SluiceError, OSError) as error:
+            outcome.warnings.append(f"pins and previews of {paths.service} were not changed: {error}")
         return outcome
 
 
@@ -121,7 +125,7 @@ def _observe(step: Step, balancer: Balancer) -> tuple[Outcome, dict[str, float]]
         _require_servers(service, step.servers, target)
     else:
         wanted = dict(step.shares)
-        target = _weights.split_weights(step.servers, wanted, step.capacities)
+        target = _weights.weights_by(_config.split_by(text, service), step.servers, wanted, step.capacities)
     plan = _shift.shift(balancer.sock, service, target, check_mode=True)
     outcome = Outcome(
         changed=plan.changed or bool(step.events),

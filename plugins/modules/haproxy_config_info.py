@@ -101,6 +101,10 @@ outdated:
   type: list
   elements: str
   returned: success
+level:
+  description: What the socket may do, C(admin), C(operator) or C(user); null where HAProxy does not run.
+  type: str
+  returned: success
 haproxy:
   description: Version, process id and uptime in seconds of HAProxy, or null where it does not run.
   type: dict

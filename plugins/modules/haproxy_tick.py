@@ -98,6 +98,11 @@ leading:
   description: Whether a lease was renewed; false when the balancer has fallen back to what is committed.
   type: bool
   returned: success
+differences:
+  description: What HAProxy works with and contradicts itself in, such as a threshold of users unlike the weights.
+  type: list
+  elements: str
+  returned: success
 fenced:
   description: True on failure because another release holds the lock.
   type: bool
@@ -117,7 +122,9 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import In
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _latency, _stats
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._report import runtime_differences
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._users import read as read_users
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
 
@@ -185,7 +192,13 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
         }
         for name, stats in _stats.server_stats(sock, paths.service).items()
     }
-    answer = {"servers": servers, "pid": info.pid, "uptime": info.uptime, "leading": leading}
+    answer = {
+        "servers": servers,
+        "pid": info.pid,
+        "uptime": info.uptime,
+        "leading": leading,
+        "differences": runtime_differences(read_users(sock, paths.service, info.pid), weights),
+    }
     if params["latency"]:
         answer["latency"] = latency(sock, paths.service, servers)
     if params["deployed"] and params["release_id"]:

@@ -96,6 +96,14 @@ options:
       host_header:
         description: C(Host) to ask for, instead of address and port.
         type: str
+      request_headers:
+        description: Further headers to ask with, such as the one that shows a preview.
+        type: dict
+        default: {}
+      tls:
+        description: Whether to ask over TLS. Whose certificate it is is not looked at.
+        type: bool
+        default: false
       port:
         description: Port to probe, instead of the one of each endpoint.
         type: int
@@ -296,6 +304,8 @@ HEALTH = {
     "matches": {"type": "str"},
     "json": {"type": "dict", "default": {}},
     "host_header": {"type": "str"},
+    "request_headers": {"type": "dict", "default": {}},
+    "tls": {"type": "bool", "default": False},
     "port": {"type": "int"},
     "docker": {"type": "bool", "default": False},
     "consecutive": {"type": "int", "default": 3},

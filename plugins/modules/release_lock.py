@@ -127,6 +127,7 @@ fenced:
   returned: on failure
 """
 
+from collections.abc import Callable
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
@@ -134,6 +135,8 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, 
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError, StateError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex, read_json
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _roles
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
 
@@ -209,6 +212,15 @@ def _write(paths: ServicePaths, params: dict[str, Any], done: str) -> None:
         ) from error
 
 
+def follow(paths: ServicePaths, socket: str, warn: Callable[[str], None]) -> None:
+    """Let pins and previews follow what was written; the lock does not depend on a HAProxy that runs."""
+    try:
+        with mutex(paths.mutex):
+            _roles.follow(paths, RuntimeSocket(socket))
+    except (SluiceError, OSError) as error:
+        warn(f"pins and previews of {paths.service} were not changed: {error}")
+
+
 def main() -> None:
     expects = {"stable": {"type": "str"}, "release_id": {"type": "str"}}
     events = {"event": {"type": "str", "required": True}, "data": {"type": "dict", "default": {}}}
@@ -226,7 +238,10 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(service_paths(module.params), module.params, module.check_mode))
+        result = run(service_paths(module.params), module.params, module.check_mode)
+        if module.params["events"] and not module.check_mode:
+            follow(service_paths(module.params), module.params["socket"], module.warn)
+        module.exit_json(**result)
     except SluiceError as error:
         module.fail_json(msg=str(error), **error.details)
     except OSError as error:

@@ -95,7 +95,15 @@ service:
     health:
       description: How it is probed, as M(sluice.bluegreen.health_gate) takes it.
       type: dict
-    listen: {description: "C(bind), and its C(address) and C(port).", type: dict}
+    listen:
+      description: C(bind), its C(address) and C(port), C(tls) with its C(certificates) or none, and C(http2).
+      type: dict
+    mode: {description: C(http) or C(tcp)., type: str}
+    split: {description: "How traffic is split, C(by) what, and the C(cookie) or C(header) of a user.", type: dict}
+    pins: {description: "Rules that go before the split, the first that fits.", type: list, elements: dict}
+    preview: {description: "C(header), networks C(from) which, and C(bind), or none.", type: dict}
+    affinity: {description: "C(cookie) that keeps a session on its server, or none.", type: dict}
+    limits: {description: "C(connections) of all, and C(address), the limits of one address.", type: dict}
     balance: {description: Algorithm of the backend., type: str}
     hash_type: {description: "C(consistent) for a balance that hashes, else none.", type: str}
     stages:
@@ -106,7 +114,10 @@ service:
         - {split: 5.0, dwell: 60, timeout: 900, on_timeout: pause}
         - {split: 100.0, dwell: 60, timeout: 900, on_timeout: pause}
     gates:
-      description: C(thresholds), and C(errors) unless it is switched off.
+      description:
+        - C(thresholds), C(errors) unless it is switched off, C(latency) and C(baseline) where the page has them.
+        - In the place of each C(token), each of the C(headers) and each value of C(env) stands a seal.
+          M(sluice.bluegreen.metrics_gate) takes the secrets themselves from the variable C(bluegreen_services).
       type: dict
     tick: {description: Seconds between two looks of a gate., type: float}
     lease: {description: Seconds of a lease., type: float}

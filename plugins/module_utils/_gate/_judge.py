@@ -330,7 +330,7 @@ def warming(line: Mapping[str, Any], warmup: float) -> Optional[str]:
     if not young:
         return None
     return (
-        ", ".join(f"{name} for {age:.0f} s" for name, age in young[:3])
+        ", ".join(f"{name} has run for {age:.0f} s" for name, age in young[:3])
         + (f" and {len(young) - 3} more" if len(young) > 3 else "")
         + f", and what a container does in its first {warmup:g} s is not counted"
     )

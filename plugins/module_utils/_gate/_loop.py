@@ -415,7 +415,7 @@ class GateLoop:
 
     def _difference(self, answers: Mapping[str, Mapping[str, Any]]) -> Optional[str]:
         for balancer, answer in sorted(answers.items()):
-            differences = []
+            differences = [f"contradicts itself ({difference})" for difference in answer.get("differences", ())]
             for name, weight in sorted((self._watch.weights or {}).items()):
                 server = answer["servers"].get(name)
                 if server is None:

@@ -105,7 +105,7 @@ def sentence(
     if cause == "server_down":
         return f"not all servers of {c} are up: {signals.server_down}"
     if cause == "warmup":
-        return f"warming up: {c} has run {signals.warmup}"
+        return f"warming up: {signals.warmup}"
     if cause == "too_few_requests" and signals.measuring is not None:
         return (
             f"too few requests: to know how quick {b} is, {signals.measuring} more of its responses are needed; "

@@ -21,7 +21,9 @@ from urllib.error import HTTPError, URLError
 from urllib.parse import urlencode, urlsplit, urlunsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
+from .. import _json_path
 from .._errors import SourceError
+from ._secrets import scrub, secrets_in
 from ._settings import COLOR, Series, Threshold
 
 # Gets a URL with headers and a time limit; gives the status and the body. Tests pass in another one.
@@ -147,8 +149,8 @@ def json_value(
 ) -> Optional[float]:
     """The number at ``path`` of the JSON that ``url`` answers; None where the path leads nowhere, or to null.
 
-    A path is keys and indices, such as ``series[0].pointlist[-1][1]``; a key with a dot in it is written ``["a.b"]``.
-    A text that is a number counts as one. Anything else raises SourceError.
+    A path is one of :mod:`_json_path`, such as ``series[0].pointlist[-1][1]``. A text that is a number counts as one.
+    Anything else raises SourceError.
     """
     status, body = get(url, _sent(headers, token), timeout)
     if not 200 <= status < 300:
@@ -160,31 +162,14 @@ def json_value(
     return _number(at_path(answer, path or ""), f"{place(url)}: what is at {path or 'the top'}")
 
 
-_STEP = re.compile(r"""\[(-?\d+)\]|\["([^"]+)"\]|\.?([^.\[\]]+)""")
-
-
-def path_steps(path: str) -> list[Union[int, str]]:
-    """Keys and indices of a path; ValueError for one that is none."""
-    steps: list[Union[int, str]] = []
-    at = 0
-    while at < len(path):
-        found = _STEP.match(path, at)
-        if not found:
-            raise ValueError(f"{path!r} is not a path such as series[0].value; it breaks off at {path[at:]!r}")
-        index, quoted, key = found.groups()
-        steps.append(int(index) if index is not None else quoted or key)
-        at = found.end()
-    return steps
-
-
 def at_path(answer: Any, path: str) -> Any:
-    """What a path leads to, or None."""
-    for step in path_steps(path):
-        try:
-            answer = answer[step] if isinstance(step, int) == isinstance(answer, list) else None
-        except (KeyError, IndexError, TypeError):
-            return None
-    return answer
+    """What a path of :mod:`_json_path` leads to, or None; the answer itself where it is empty."""
+    if not path:
+        return answer
+    try:
+        return _json_path.find(answer, _json_path.parse(path))
+    except _json_path.MissingError:
+        return None
 
 
 def _number(value: Any, what: str) -> Optional[float]:
@@ -324,18 +309,8 @@ def _finite(value: Reading) -> Reading:
 
 
 def secrets_of(source: Union[Threshold, Series]) -> list[str]:
-    """What of a source nobody may read: its token, its headers' values, its commands' environment."""
-    found = [source.token or "", *source.headers.values()]
-    if isinstance(source, Threshold):
-        found += source.env.values()
-    return sorted({str(secret) for secret in found if len(str(secret)) > 3}, key=len, reverse=True)
-
-
-def scrub(text: str, secrets: Sequence[str]) -> str:
-    """``text`` with every secret replaced: a server may well repeat what it was sent."""
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text
+    """Its token, its headers' values, its command's environment."""
+    return secrets_in({"errors": vars(source)})
 
 
 def error_totals(

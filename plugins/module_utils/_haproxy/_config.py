@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import BalancerError, InputError
-from ._weights import MAX_WEIGHT
+from ._users import FIRST_COLOR, threshold, variables
+from ._weights import MAX_WEIGHT, WAYS
 
 HAPROXY = "/usr/sbin/haproxy"
 MAIN_CONFIG = "/etc/haproxy/haproxy.cfg"
@@ -28,6 +29,11 @@ MAIN = "Main"
 _HEADER = re.compile(r"^# sluice\.bluegreen service=(?P<service>\S+) shares=(?P<shares>\{.*\})\s*$")
 _SERVER = re.compile(r"^(?P<before>\s*server\s+(?P<name>\S+)\s+\S+(?:\s+\S+)*?\s+weight\s+)(?P<weight>\d+)(?=\s|$)")
 _TRACKING = re.compile(r"^\s*server\s+(?P<name>\S+)\s+\S+\s+(?:.*\s)?track\s+(?P<tracked>\S+)")
+_USERS = re.compile(
+    r"^(?P<before>\s*(?:setenv\s+sluice_Users_\S+\s+"
+    r"|(?:http-request|tcp-request content) set-var\(txn\.sluice_users\) str\(users\),map_str_int\([^,()]+,))"
+    r"(?P<users>-?\d+)(?=[\s)]|$)"
+)
 _SECTION = re.compile(r"^\s*(?P<kind>[a-z][a-z-]*)(?:\s+(?P<name>\S+))?")
 _SECTIONS = re.compile(
     "global|defaults|frontend|backend|listen|peers|resolvers|mailers|userlist|cache|program|http-errors|ring"
@@ -107,6 +113,19 @@ def committed_colors(text: str, service: str, colors: Sequence[str] = COLORS) ->
     return servers
 
 
+def split_by(text: str, service: str) -> str:
+    """The way that the service's file splits the traffic, one of ``_weights.WAYS``."""
+    match = re.search(rf"^\s*setenv\s+sluice_By_{re.escape(service)}\s+(\S+)\s*$", text, re.MULTILINE)
+    return match[1] if match else WAYS[0]
+
+
+def committed_users(text: str, service: str) -> int | None:
+    """The committed threshold of a split by user; None where the file splits in another way."""
+    name = re.escape(variables(service)[1])
+    match = re.search(rf"^\s*setenv\s+{name}\s+(-?\d+)\s*$", text, re.MULTILINE)
+    return int(match[1]) if match else None
+
+
 def committed_capacities(text: str, service: str, colors: Sequence[str] = COLORS) -> dict[str, int]:
     """How much each server carries beside the others of its color: its weight in ``<service>_<color>``, 1 without."""
     backends = [("backend", f"{service}_{color}") for color in colors]
@@ -121,6 +140,8 @@ def committed_capacities(text: str, service: str, colors: Sequence[str] = COLORS
 
 def with_weights(text: str, backend: str, weights: Mapping[str, int], shares: Mapping[str, float]) -> str:
     """``text`` with other weights in ``backend`` and other shares in its header; every other byte stays.
+
+    Where it splits by user, the threshold that belongs to the weights goes with them.
 
     Raises ``BalancerError`` where the servers of the file are not those of ``weights``, ``InputError`` for a weight
     outside of 0 to 256.
@@ -139,10 +160,13 @@ def with_weights(text: str, backend: str, weights: Mapping[str, int], shares: Ma
     for name, weight in weights.items():
         if not 0 <= weight <= MAX_WEIGHT:
             raise InputError(f"The weight {weight} of {name} is outside of 0 to {MAX_WEIGHT}.", server=name)
+    users = threshold(weights, committed_colors(text, backend)[FIRST_COLOR])
     lines = []
     for section, line in _with_section(text):
-        match = _SERVER.match(line) if section == ("backend", backend) else None
-        lines.append(f"{match['before']}{weights[match['name']]}{line[match.end() :]}" if match else line)
+        server = _SERVER.match(line) if section == ("backend", backend) else None
+        match = server or _USERS.match(line)
+        value = weights[server["name"]] if server else users
+        lines.append(f"{match['before']}{value}{line[match.end() :]}" if match else line)
     first = lines[0]
     service = _HEADER.match(first.rstrip("\r\n"))["service"]  # type: ignore[index]
     lines[0] = header_line(service, shares) + first[len(first.rstrip("\r\n")) :]

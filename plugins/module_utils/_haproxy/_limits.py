@@ -10,8 +10,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from .._page import BALANCE
-from .._service import ROUNDROBIN_MOST
+from .._schema import Problem, Reader
+from .._traffic import KEYS, read_tls, read_traffic
 from ._config import COLORS
+from ._weights import ROUNDROBIN_MOST
 
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 # What these let through is a single word to HAProxy: no space, quote, escape or comment.
@@ -19,7 +21,7 @@ _WORD = re.compile(r"[A-Za-z0-9_.:-]+")
 _BIND = re.compile(r"[A-Za-z0-9_.:*@,/\[\]-]+")
 _PATH = re.compile(r"/[A-Za-z0-9._~!&()*+,;=:@%/?-]*")
 _HASH = re.compile(r"(?:source|uri|url_param|hdr|rdp-cookie|hash)\b[^\"'\\#\n\r]*")
-_SUFFIXES = (*COLORS, "in", "latency")
+_SUFFIXES = (*COLORS, "in", "latency", "preview")
 
 
 def balance_problem(balance: str, hash_type: str | None, servers: int) -> str | None:
@@ -60,6 +62,11 @@ def _problems(service: Mapping[str, Any]) -> list[str]:
     if not isinstance(bind, str) or not _BIND.fullmatch(bind):
         found.append(f"listen.bind is {bind!r}, not an address and a port such as '*:80'")
     servers = service.get("servers") or []
+    problems: list[Problem] = []
+    listen = Reader(service.get("listen") or {}, "listen", problems)
+    traffic = read_traffic(Reader({key: service.get(key) for key in KEYS}, "", problems))
+    read_tls(listen, traffic["mode"])
+    found += [f"{key}: {text}" for key, text in problems]
     problem = balance_problem(service.get("balance") or BALANCE[0], service.get("hash_type"), len(servers))
     found += [problem] if problem else []
     return [*found, *_health_problems(service.get("health") or {}), *_server_problems(servers)]

@@ -31,9 +31,13 @@ class Files:
 
 @dataclass(frozen=True)
 class Loaded:
-    """What HAProxy runs with: the revision by name (a service's, or ``MAIN``; None where it never loaded one)."""
+    """What HAProxy runs with: the revision by name (a service's, or ``MAIN``; None where it never loaded one).
+
+    ``level`` is what the socket may do: admin, operator or user.
+    """
 
     info: ProcessInfo
+    level: str
     revisions: Mapping[str, str | None]
 
 
@@ -60,9 +64,9 @@ def read_files(main_cfg: str, conf_dir: str) -> Files:
 
 def read_loaded(sock: RuntimeSocket, names: list[str]) -> Loaded:
     """Ask HAProxy which revisions it has loaded; ``BalancerError`` where it does not run."""
-    replies = sock.run([INFO_COMMAND, *(f"show env sluice_{name}" for name in names)])
-    found = dict(reply.split("=", 1) for reply in replies[1:] if "=" in reply)
-    return Loaded(parse_info(replies[0], sock.path), {name: found.get(f"sluice_{name}") for name in names})
+    info, level, *replies = sock.run([INFO_COMMAND, "show cli level", *(f"show env sluice_{name}" for name in names)])
+    found = dict(reply.split("=", 1) for reply in replies if "=" in reply)
+    return Loaded(parse_info(info, sock.path), level.strip(), {name: found.get(f"sluice_{name}") for name in names})
 
 
 def committed(paths: ServicePaths, files: Files, sock: RuntimeSocket) -> dict[str, Any] | None:
@@ -108,6 +112,7 @@ def compare(main_cfg: str, conf_dir: str, sock: RuntimeSocket, services: Sequenc
     try:
         loaded = read_loaded(sock, list(on_disk))
     except BalancerError as error:
-        return {**result, "running": False, "problem": str(error), "outdated": [], "haproxy": None}
+        return {**result, "running": False, "problem": str(error), "outdated": [], "haproxy": None, "level": None}
     outdated = [name for name, wanted in on_disk.items() if wanted and loaded.revisions[name] != wanted]
-    return {**result, "running": True, "problem": "", "outdated": outdated, "haproxy": asdict(loaded.info)}
+    haproxy = asdict(loaded.info)
+    return {**result, "running": True, "problem": "", "outdated": outdated, "haproxy": haproxy, "level": loaded.level}

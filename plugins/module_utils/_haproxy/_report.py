@@ -16,8 +16,10 @@ from ._config import (
     committed_capacities,
     committed_colors,
     committed_shares,
+    committed_users,
     committed_weights,
     read_service_file,
+    split_by,
 )
 from ._observed import LOOK, SHIFT, START, Mark, deviates, since
 from ._socket import RuntimeSocket
@@ -28,11 +30,13 @@ from ._stats import (
     ServerStats,
     parse_info,
     parse_states,
-    parse_stats,
+    service_stats,
+    service_stats_commands,
     states_command,
-    stats_command,
 )
-from ._weights import full_weights, shares_of, split_weights
+from ._users import FIRST_COLOR, Users, threshold
+from ._users import read as read_users
+from ._weights import WAYS, full_weights, largest_weight, shares_of, weights_by
 
 _NOTHING = dict.fromkeys(COLORS, 0.0)
 _SINCE = {SHIFT: "the last shift", LOOK: "the first look"}
@@ -42,7 +46,8 @@ _SINCE = {SHIFT: "the last shift", LOOK: "the first look"}
 class Disk:
     """What is committed: the split that the file's header gives, the weights of its server lines, and their colors.
 
-    ``capacities`` are those that the weights were made for.
+    ``capacities`` are those that the weights were made for, ``by`` is one of ``WAYS``, ``users`` the threshold of a
+    split by user.
     """
 
     exists: bool
@@ -50,6 +55,8 @@ class Disk:
     weights: Mapping[str, int]
     colors: Mapping[str, Sequence[str]]
     capacities: Mapping[str, float] = field(default_factory=dict)
+    by: str = WAYS[0]
+    users: int | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Runtime:
     info: ProcessInfo
     states: Mapping[str, ServerState]
     stats: Mapping[str, ServerStats]
+    users: Users | None = None
 
     @property
     def weights(self) -> dict[str, int]:
@@ -78,6 +86,8 @@ def read_disk(path: str, service: str) -> Disk:
             committed_weights(text, service),
             committed_colors(text, service),
             committed_capacities(text, service),
+            split_by(text, service),
+            committed_users(text, service),
         )
     except BalancerError as error:
         raise BalancerError(f"{path}: {error}", **{**error.details, "path": path}) from error
@@ -85,9 +95,13 @@ def read_disk(path: str, service: str) -> Disk:
 
 def read_runtime(sock: RuntimeSocket, service: str) -> Runtime:
     """Weights, states and counters of the service's backend; ``BalancerError`` without HAProxy or the backend."""
-    states, stats, info = sock.run([states_command(service), stats_command(service), INFO_COMMAND])
+    states, info, *stats = sock.run([states_command(service), INFO_COMMAND, *service_stats_commands(service)])
+    process = parse_info(info, sock.path)
     return Runtime(
-        parse_info(info, sock.path), parse_states(states, service, sock.path), parse_stats(stats, service, sock.path)
+        process,
+        parse_states(states, service, sock.path),
+        service_stats(stats, service, sock.path),
+        read_users(sock, service, process.pid),
     )
 
 
@@ -118,6 +132,8 @@ def report(
     requests, began = since(mark, runtime.info.pid, runtime.stats)
     result["haproxy"] = {"version": runtime.info.version, "pid": runtime.info.pid, "uptime": runtime.info.uptime}
     result["runtime"] = {"shares": _shares_by(color_of, runtime.weights), "weights": runtime.weights}
+    if runtime.users:
+        result["runtime"]["users"] = runtime.users.threshold
     observed = {"shares": _shares_by(color_of, requests), "requests": sum(requests.values()), "since": began}
     result["observed"] = observed
     result["differences"] += _observed_differences(runtime, result["runtime"]["shares"], observed)
@@ -182,6 +198,9 @@ def _differences(
         if declared is None:
             found += _server_differences("The disk", disk.colors, "HAProxy", runtime.states)
         found += _weight_differences(disk, runtime)
+        if disk.by == "user" and runtime.users is None:
+            found.append("The file splits by user, and HAProxy does not: it has not loaded the file as it is.")
+    found += runtime_differences(runtime.users, runtime.weights)
     by_hand = [f"{name} in {state.admin}" for name, state in runtime.states.items() if state.admin != "ready"]
     if by_hand:
         found.append(f"Set by hand, whatever the weights say: {_listed(by_hand)}.")
@@ -190,25 +209,38 @@ def _differences(
 
 def _header_differences(disk: Disk) -> list[str]:
     try:
-        expected = split_weights(disk.colors, disk.shares, disk.capacities)
+        expected = weights_by(disk.by, disk.colors, disk.shares, disk.capacities)
     except SluiceError as error:
         return [f"The committed split on disk cannot be: {error}"]
     if expected == dict(disk.weights):
-        return []
+        return _threshold_difference("The file", disk.users, disk.weights, disk.colors.get(FIRST_COLOR, []))
     return [
         f"The file says {_split(disk.shares)} in its first line, "
         f"and its weights give {_split(shares_of(disk.weights, disk.colors))}: somebody edited it."
     ]
 
 
-def _capacity_differences(disk: Disk, declared: Mapping[str, float]) -> list[str]:
-    other = [
-        name
-        for names in disk.colors.values()
-        if set(names) <= set(declared)
-        for name, weight in full_weights(names, declared).items()
-        if full_weights(names, disk.capacities)[name] != weight
+def _threshold_difference(where: str, users: int | None, weights: Mapping[str, int], first: Sequence[str]) -> list[str]:
+    if users is None or users == threshold(weights, first):
+        return []
+    return [
+        f"{where} gives {FIRST_COLOR} the users below place {users}, and its weights say {threshold(weights, first)}: "
+        "somebody changed one of them by hand."
     ]
+
+
+def runtime_differences(users: Users | None, weights: Mapping[str, int]) -> list[str]:
+    """What contradicts itself in what HAProxy works with."""
+    return _threshold_difference("HAProxy", users.threshold, weights, users.first) if users else []
+
+
+def _capacity_differences(disk: Disk, declared: Mapping[str, float]) -> list[str]:
+    largest = largest_weight(len(disk.weights))
+    other = []
+    for names in disk.colors.values():
+        if set(names) <= set(declared):
+            here, there = (full_weights(names, of, largest) for of in (declared, disk.capacities))
+            other += [name for name in names if here[name] != there[name]]
     if not other:
         return []
     return [f"The inventory gives servers other capacities than the disk: {_listed(other)}."]

@@ -6,14 +6,26 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from .._errors import BalancerError
 from ._socket import RuntimeSocket, first_line
 
 _ADMIN_STATES = ((0x01 | 0x02 | 0x04 | 0x20, "maintenance"), (0x08 | 0x10, "drain"))
 _OPERATIONAL = {0: "stopped", 1: "starting", 2: "running", 3: "stopping"}
+_COUNTERS = (
+    "scur",
+    "stot",
+    "queue",
+    "selected",
+    "requests",
+    "bad",
+    "econ",
+    "eresp",
+    "retries",
+    "redispatched",
+)
 _CLASSES = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 
 
@@ -79,9 +91,38 @@ class ProcessInfo:
 
 
 def server_stats(sock: RuntimeSocket, backend: str) -> dict[str, ServerStats]:
-    """Counters of every server of ``backend``, by name. Raises ``BalancerError`` where there is no such backend."""
-    command = stats_command(backend)
-    return parse_stats(sock.run([command])[0], backend, sock.path)
+    """Counters of every server of ``backend``, by name. Raises ``BalancerError`` where there is no such backend.
+
+    What a server did for the backend of its color (users, pins, previews) counts with what it did for ``backend``.
+    """
+    return service_stats(sock.run(service_stats_commands(backend)), backend, sock.path)
+
+
+def service_stats_commands(service: str) -> list[str]:
+    """The commands whose replies ``service_stats`` reads."""
+    return [stats_command(backend) for backend in _backends(service)]
+
+
+def service_stats(replies: Sequence[str], service: str, where: str = "") -> dict[str, ServerStats]:
+    """Counters of every server in all backends of the service; state and weight are those of the main one."""
+    found = parse_stats(replies[0], service, where)
+    for reply, backend in zip(replies[1:], _backends(service)[1:]):
+        # A color may have no servers.
+        for row in _rows(reply, backend):
+            more = _stats_of(row)
+            if more.name in found:
+                found[more.name] = _together(found[more.name], more)
+    return found
+
+
+def _backends(service: str) -> list[str]:
+    return [service, f"{service}_blue", f"{service}_green"]
+
+
+def _together(one: ServerStats, other: ServerStats) -> ServerStats:
+    added = {name: getattr(one, name) + getattr(other, name) for name in _COUNTERS}
+    responses = {name: count + other.responses.get(name, 0) for name, count in one.responses.items()}
+    return replace(one, responses=responses, **added)
 
 
 def server_states(sock: RuntimeSocket, backend: str) -> dict[str, ServerState]:
@@ -109,15 +150,9 @@ def stats_command(backend: str) -> str:
 
 def parse_stats(reply: str, backend: str, where: str = "") -> dict[str, ServerStats]:
     """Read `show stat`: columns by their names, so that versions may add their own anywhere."""
-    lines = reply.splitlines()
-    if not lines or not lines[0].startswith("# pxname,svname,"):
+    if not reply.startswith("# pxname,svname,"):
         raise _unreadable(stats_command(backend), reply, where)
-    found = {}
-    for row in csv.DictReader(lines[1:], fieldnames=lines[0][2:].split(",")):
-        if row.get("pxname") != backend:
-            continue
-        stats = _stats_of(row)
-        found[stats.name] = stats
+    found = {stats.name: stats for stats in map(_stats_of, _rows(reply, backend))}
     if not found:
         raise _no_backend(backend, where)
     return found
@@ -161,6 +196,14 @@ def parse_info(reply: str, where: str = "") -> ProcessInfo:
         raise _unreadable(INFO_COMMAND, reply, where) from error
 
 
+def _rows(reply: str, backend: str) -> list[dict[str, str | None]]:
+    lines = reply.splitlines()
+    if not lines:
+        return []
+    rows = csv.DictReader(lines[1:], fieldnames=lines[0][2:].split(","))
+    return [row for row in rows if row.get("pxname") == backend]
+
+
 def _stats_of(row: Mapping[str, str | None]) -> ServerStats:
     def number(column: str) -> int:
         # An empty cell is how HAProxy says "does not apply", e.g. response classes in TCP mode.
@@ -169,6 +212,9 @@ def _stats_of(row: Mapping[str, str | None]) -> ServerStats:
     responses = {column[5:]: number(column) for column in _CLASSES}
     econ, eresp = number("econ"), number("eresp")
     finished = sum(count for response, count in responses.items() if response != "1xx")
+    if not row.get("hrsp_2xx"):
+        # In TCP mode a connection that has ended is what a response is in HTTP.
+        finished = max(number("stot") - number("scur"), 0)
     return ServerStats(
         name=row.get("svname") or "",
         status=row.get("status") or "",

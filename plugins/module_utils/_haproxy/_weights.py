@@ -8,11 +8,22 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
+from itertools import accumulate
 
 from .._errors import InputError
 
 MAX_WEIGHT = 256
 """HAProxy's largest weight of a server."""
+
+ROUNDROBIN_MOST = 4095
+"""More servers than these are no backend of ``balance roundrobin``."""
+
+MOST_OF_MANY = 16
+"""The largest weight where there are more servers. What balances them then, such as ``random(1)``, keeps a tree with 16
+places for each unit of weight: 10,000 servers of 256 each would make 41 million of them, and gigabytes."""
+
+WAYS = ("requests", "user", "vm")
+"""The ways to split: each request by itself, each user for good, or whole VMs at a time."""
 
 NO_CAPACITIES: Mapping[str, float] = {}
 """Every server carries as much as any other."""
@@ -39,7 +50,8 @@ def split_weights(
     """
     first, second = _two_colors(servers)
     wanted = _checked_shares(shares, servers)
-    full = {color: full_weights(names, capacities) for color, names in servers.items()}
+    largest = largest_weight(sum(map(len, servers.values())))
+    full = {color: full_weights(names, capacities, largest) for color, names in servers.items()}
     if wanted[first] == wanted[second] == 0:
         totals = (0, 0)
     else:
@@ -47,14 +59,60 @@ def split_weights(
     return {**_spread(totals[0], full[first]), **_spread(totals[1], full[second])}
 
 
-def full_weights(names: Sequence[str], capacities: Mapping[str, float] = NO_CAPACITIES) -> dict[str, int]:
-    """The weights (1 to 256) of one color's servers where it has all the traffic: 256 for the largest capacity."""
+def largest_weight(servers: int) -> int:
+    """The largest weight among so many servers of a backend."""
+    return MAX_WEIGHT if servers <= ROUNDROBIN_MOST else MOST_OF_MANY
+
+
+def full_weights(names: Sequence[str], capacities: Mapping[str, float], largest_weight: int) -> dict[str, int]:
+    """The weights of one color's servers where it has all the traffic: the largest one for the largest capacity."""
     for name in names:
         capacity = capacities.get(name, 1)
         if not math.isfinite(capacity) or capacity <= 0:
             raise InputError(f"The capacity of {name} is {capacity:g}, not a number above 0.", server=name)
     largest = max((capacities.get(name, 1) for name in names), default=1)
-    return {name: max(1, round(MAX_WEIGHT * capacities.get(name, 1) / largest)) for name in names}
+    return {name: max(1, round(largest_weight * capacities.get(name, 1) / largest)) for name in names}
+
+
+def weights_by(
+    way: str,
+    servers: Mapping[str, Sequence[str]],
+    shares: Mapping[str, float],
+    capacities: Mapping[str, float] = NO_CAPACITIES,
+) -> dict[str, int]:
+    """The weights for ``shares`` in one of ``WAYS``; arguments and errors are those of ``split_weights``."""
+    return (vm_weights if way == "vm" else split_weights)(servers, shares, capacities)
+
+
+def vm_weights(
+    servers: Mapping[str, Sequence[str]],
+    shares: Mapping[str, float],
+    capacities: Mapping[str, float] = NO_CAPACITIES,
+) -> dict[str, int]:
+    """Weights by capacity alone, or 0: one color has all of its servers, the other its first, as many as come closest.
+
+    Up to the share that a color has with all servers of both, it is the one with some of its servers, at least one; so
+    more servers of it join while its share rises, and none of them has more to do than its capacity says.
+    Arguments and errors are those of ``split_weights``.
+    """
+    first, second = _two_colors(servers)
+    wanted = _checked_shares(shares, servers)
+    names = [*servers[first], *servers[second]]
+    full = full_weights(names, capacities, largest_weight(len(names)))
+    active = {color: list(names) if wanted[color] > 0 else [] for color, names in servers.items()}
+    if active[first] and active[second]:
+        total = {color: sum(full[name] for name in names) for color, names in servers.items()}
+        part = min((first, second), key=lambda color: wanted[color] - Fraction(total[color], sum(total.values())))
+        rest = total[second if part == first else first]
+        reached = list(accumulate(full[name] for name in servers[part]))
+        distances = [abs(Fraction(some, some + rest) - wanted[part]) for some in reached]
+        active[part] = active[part][: distances.index(min(distances)) + 1]
+    return {
+        name: full[name] if name in chosen else 0
+        for color, names in servers.items()
+        for chosen in [set(active[color])]
+        for name in names
+    }
 
 
 def shares_of(weights: Mapping[str, int], servers: Mapping[str, Sequence[str]]) -> dict[str, float]:

@@ -37,6 +37,7 @@ class DirectGate:
         at: Optional[Mapping[int, Callable[[], object]]] = None,
         policies: Optional[Mapping[str, Mapping[str, str]]] = None,
         carry: Optional[Mapping[str, Any]] = None,
+        judge: type[Judge] = Judge,
     ) -> None:
         """``at``: what is to happen before the look with that number, the first one being 0."""
         self.site = site
@@ -47,7 +48,7 @@ class DirectGate:
         self._series = series or {}
         self._at = at or {}
         self._looks = 0
-        self._judge = Judge(
+        self._judge = judge(
             settings,
             names=Names("green", "blue"),
             thresholds=thresholds,

@@ -17,15 +17,16 @@ def settings(**more):
 
 
 def test_a_candidate_three_times_as_slow_is_rolled_back_on_latency(site):
-    site.apps["blue1"].delay = 0.004
-    site.apps["green1"].delay = site.apps["green2"].delay = 0.012
-    site.load(clients=4)
+    # Long enough that a busy machine adds little to them.
+    site.apps["blue1"].delay = 0.008
+    site.apps["green1"].delay = site.apps["green2"].delay = 0.024
+    site.load(clients=8)
     gate = DirectGate(site, settings())
     result = gate.run()
     assert (result["verdict"], result["cause"]) == ("rollback", "latency"), gate.said
     assert result["message"].startswith("green is slower than blue: "), result["message"]
     beta = result["evidence"]["latency"]["p50"]["beta"]
-    assert 0.004 <= beta < 0.1, "the stable color's median, from real responses"
+    assert beta >= 0.008, "the stable color's median, from real responses"
     for line in gate.lines:
         _tape.check(line, "the tape")
     judged = [line for line in gate.lines if "beta" in line["reference"]]

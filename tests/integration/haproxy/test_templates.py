@@ -50,6 +50,7 @@ MAINS: dict[str, dict[str, Any]] = {
     "everything": {
         "haproxy_maxconn": 100,
         "haproxy_stats_networks": ["127.0.0.0/8", "2001:db8::/32"],
+        "haproxy_stats_users": {"alice": "$6$salt$abcdefghij./"},
         "haproxy_log": [],
         "haproxy_log_requests": False,
         "haproxy_global_extra": ["tune.bufsize 16384"],
@@ -68,6 +69,7 @@ PLAY = """
         haproxy_maxconn: "{{{{ item.value.haproxy_maxconn | default(0) }}}}"
         haproxy_stats: "{{{{ item.value.haproxy_stats | default(true) }}}}"
         haproxy_stats_networks: "{{{{ item.value.haproxy_stats_networks | default([]) }}}}"
+        haproxy_stats_users: "{{{{ item.value.haproxy_stats_users | default({{}}) }}}}"
         haproxy_log: "{{{{ item.value.haproxy_log | default(['/dev/log local0']) }}}}"
         haproxy_log_requests: "{{{{ item.value.haproxy_log_requests | default(true) }}}}"
         haproxy_global_extra: "{{{{ item.value.haproxy_global_extra | default([]) }}}}"

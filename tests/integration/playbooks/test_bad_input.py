@@ -29,7 +29,7 @@ NOT_A_TAG = (
 KEYS = (
     "tick, image, loadbalancers, hosts, container, health, listen, balance, hash_type, strategy, "
     "stage_defaults, gates, "
-    "lease, deploy, labels"
+    "lease, deploy, drain, capacity, labels"
 )
 WAYS = "write roundrobin or random(1), or a hash such as source with 'hash_type: consistent'"
 

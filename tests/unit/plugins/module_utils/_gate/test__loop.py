@@ -365,7 +365,7 @@ def test_a_container_is_as_old_as_the_journal_says_and_not_counted_while_it_is_y
     assert result["verdict"] == "promote"
     assert world.lines[2]["warmup"] == {"green1": 18.0, "green2": 18.0}
     assert world.lines[2]["colors"]["candidate"] == {}
-    assert "hold warmup - warming up: green has run green1 for 18 s, green2 for 18 s" in world.said[0]
+    assert "hold warmup - warming up: green1 has run for 18 s, green2 has run for 18 s" in world.said[0]
     assert world.lines[5]["colors"]["candidate"] == {"green1": {"errors": [120, 0]}, "green2": {"errors": [120, 0]}}
     assert "warmup" not in world.lines[5]
 

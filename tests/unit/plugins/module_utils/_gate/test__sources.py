@@ -13,7 +13,6 @@ import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SourceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Series, Threshold
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import (
-    at_path,
     bucket_totals,
     error_totals,
     json_value,
@@ -21,7 +20,6 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources im
     prometheus,
     reading,
     run,
-    scrub,
 )
 
 
@@ -190,11 +188,6 @@ def test_any_other_json_is_a_source_that_is_down(get, words):
     assert "hush" not in str(error.value), "keys in the query are not repeated"
 
 
-def test_a_path_that_is_none_is_told_where_it_breaks_off():
-    with pytest.raises(ValueError, match="breaks off at"):
-        at_path({}, "a..b")
-
-
 def own_check(script, **more):
     return Threshold("own", source="command", command=[sys.executable, "-c", script, "$color"], **more)
 
@@ -236,10 +229,6 @@ def test_a_check_that_is_not_there_is_a_source_that_is_down_and_what_it_started_
     stat = Path(f"/proc/{pid.read_text()}/stat")
     # A killed process may wait for somebody to take note of it.
     assert not stat.exists() or stat.read_text().split()[2] in "ZX", "nothing of it is left running"
-
-
-def test_secrets_are_taken_out_longest_first():
-    assert scrub("token abcdef, key abc", ["abcdef", "abc"]) == "token ***, key ***"
 
 
 COLORS = {"candidate": "green", "stable": "blue"}

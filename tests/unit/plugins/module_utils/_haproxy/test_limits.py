@@ -99,3 +99,10 @@ def test_services_whose_backends_would_share_a_name_are_refused(other: str) -> N
 
 def test_a_service_given_twice_is_refused() -> None:
     assert service_problems([SHOP, SHOP]) == ["service shop: given twice"]
+
+
+def test_what_a_page_may_not_say_of_traffic_is_refused_here_too() -> None:
+    (found,) = service_problems([{**SHOP, "mode": "tcp", "split": {"by": "user", "cookie": "uid"}}])
+    assert found.startswith("service shop: split.cookie: belongs to HTTP")
+    (found,) = service_problems([{**SHOP, "listen": {**SHOP["listen"], "tls": {"certificates": ["a b"]}}}])
+    assert found.startswith("service shop: listen.tls.certificates: ")

@@ -32,6 +32,8 @@ class PlayedHAProxy(RuntimeSocket):
         words = command.split()
         if command == "show info":
             return f"Version: 2.6.12\nPid: {self.pid}\nUptime_sec: 10"
+        if words[:2] == ["show", "env"]:
+            return "Variable not found"
         if words[:3] == ["show", "servers", "state"]:
             rows = [f"3 shop {n} {name} 10.0.0.{n} 2 0 {w} 1 80" for n, (name, w) in enumerate(self.weights.items(), 1)]
             return "\n".join(["1", COLUMNS, *rows])

@@ -201,7 +201,9 @@ def test_with_capacities_no_other_totals_come_closer_to_the_share(
     servers, capacities = of_capacities(blue, green)
     original, _weights.MAX_WEIGHT = _weights.MAX_WEIGHT, largest
     try:
-        most = [sum(_weights.full_weights(names, capacities).values()) for names in servers.values()]
+        most = [
+            sum(_weights.full_weights(names, capacities, _weights.MAX_WEIGHT).values()) for names in servers.values()
+        ]
         weights = split_weights(servers, {"blue": 100 - share, "green": share}, capacities)
     finally:
         _weights.MAX_WEIGHT = original
@@ -224,7 +226,7 @@ def test_the_weights_of_a_color_follow_the_capacities_of_its_servers(
     servers, capacities = of_capacities(blue, green)
     weights = split_weights(servers, {"blue": 100 - share, "green": share}, capacities)
     for names in servers.values():
-        full = _weights.full_weights(names, capacities)
+        full = _weights.full_weights(names, capacities, _weights.MAX_WEIGHT)
         assert max(full.values()) == 256
         total = sum(weights[name] for name in names)
         for name in names:
@@ -236,9 +238,9 @@ def test_the_weights_of_a_color_follow_the_capacities_of_its_servers(
 @given(capacities=CAPACITIES)
 def test_the_weights_at_all_of_the_traffic_say_the_capacities_again(capacities: list[float]) -> None:
     servers, by_name = of_capacities(capacities, [1])
-    full = _weights.full_weights(servers["blue"], by_name)
+    full = _weights.full_weights(servers["blue"], by_name, 256)
     assert split_weights(servers, {"blue": 100, "green": 0}, by_name) == {**full, "green1": 0}
-    assert _weights.full_weights(servers["blue"], full) == full
+    assert _weights.full_weights(servers["blue"], full, 256) == full
     assert split_weights(servers, {"blue": 70, "green": 30}, full) == split_weights(
         servers, {"blue": 70, "green": 30}, by_name
     )
@@ -253,3 +255,11 @@ def test_a_server_of_twice_the_capacity_gets_twice_the_requests() -> None:
 def test_a_capacity_that_is_none_is_refused(capacity: float) -> None:
     with pytest.raises(InputError, match=r"capacity of green1 is .*, not a number above 0"):
         split_weights(fleet(1, 1), {"blue": 50, "green": 50}, {"green1": capacity})
+
+
+@pytest.mark.parametrize("share", [0.1, 5, 33.3, 100])
+def test_many_servers_get_small_weights_and_the_same_shares(share: float) -> None:
+    servers = fleet(3000, 2000)
+    weights = split_weights(servers, {"blue": 100 - share, "green": share})
+    assert 8 <= max(weights.values()) <= 16
+    assert shares_of(weights, servers)["green"] == pytest.approx(share, abs=0.01)

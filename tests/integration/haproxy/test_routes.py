@@ -1,0 +1,200 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pins, previews, affinity, limits and TCP on a running balancer."""
+
+from __future__ import annotations
+
+import http.client
+import socket
+import ssl
+import subprocess
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._latency import histograms
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._roles import follow, map_text
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._shift import shift
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats import server_stats
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import split_weights
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
+from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Check, Endpoint, probe
+from haproxy_process import PATIENCE, HAProxy, WebServer, free_port, get, until
+from role_template import servers, write
+
+Web = Callable[[str], WebServer]
+STABLE = {"blue": 100.0, "green": 0.0}
+ALL_GREEN = {"blue": 0.0, "green": 100.0}
+NAMES = {"blue": ["blue1"], "green": ["green1"]}
+PINS = [
+    {"to": "stable", "header": "X-Old", "value": "1"},
+    {"to": "candidate", "header": "X-Beta", "value": "yes"},
+    {"to": "candidate", "cookie": "beta", "value": "on"},
+    {"to": "candidate", "path": "/canary"},
+]
+
+
+class Journal:
+    """A journal that HAProxy follows."""
+
+    def __init__(self, haproxy: HAProxy) -> None:
+        self.haproxy = haproxy
+        self.paths = ServicePaths("shop", str(haproxy.folder / "lib"), str(haproxy.folder / "run"))
+
+    def note(self, event: str, release_id: str, **data: Any) -> bool:
+        _journal.append(self.paths.journal, event, release_id, data)
+        return follow(self.paths, self.haproxy.runtime)
+
+
+@pytest.fixture
+def start(haproxy: HAProxy, web: Web) -> Callable[..., HAProxy]:
+    def started(shares: Mapping[str, float] = STABLE, **page: Any) -> HAProxy:
+        ports = {color: [web(f"{color}1").port] for color in NAMES}
+        write(haproxy, {"name": "shop", "servers": servers(**ports), **page}, shares)
+        haproxy.start()
+        return haproxy
+
+    return started
+
+
+def ask(port: int, path: str = "/", **headers: str) -> tuple[int, str]:
+    """Status and body; `_` in the name of a header stands for `-`."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE)
+    connection.request("GET", path, headers={name.replace("_", "-"): value for name, value in headers.items()})
+    response = connection.getresponse()
+    body = response.read().decode()
+    connection.close()
+    return response.status, body
+
+
+def test_pins_follow_the_journal_without_a_reload(start: Callable[..., HAProxy]) -> None:
+    shop = start(pins=PINS)
+    journal, port = Journal(shop), shop.listen
+
+    def pinned() -> set[str]:
+        by = [ask(port, X_Beta="yes"), ask(port, Cookie="a=b; beta=on"), ask(port, "/canary/1")]
+        return {body for _status, body in by}
+
+    assert pinned() == {"blue1"}, "nothing is known of a candidate"
+    journal.note("release_started", "r0", version="v1", color="blue")
+    journal.note("promoted", "r0")
+    assert not journal.note("something", "r0"), "nothing that a pin depends on changed"
+    journal.note("release_started", "r1", version="v2", color="green")
+    assert pinned() == {"blue1"}, "green is being deployed to"
+    assert journal.note("deployed", "r1")
+    assert pinned() == {"green1"}
+    assert ask(port)[1] == ask(port, X_Beta="no")[1] == "blue1", "who is not pinned goes by the split"
+    assert ask(port, X_Beta="yes", X_Old="1")[1] == "blue1", "the first pin that fits"
+
+    shop.reload()
+    assert pinned() == {"green1"}, "a reload keeps it"
+    shop.runtime.act(["set server shop/green1 health down"])
+    assert pinned() == {"blue1"}, "rather than nothing"
+    shop.runtime.act(["set server shop/green1 health up"])
+
+    shift(shop.runtime, "shop", split_weights(NAMES, ALL_GREEN))
+    assert ask(port, X_Old="1")[1] == "blue1", "pinned to what is stable until the promotion"
+    journal.note("promoted", "r1")
+    assert pinned() | {ask(port, X_Old="1")[1]} == {"green1"}
+    assert Path(shop.folder, "maps", "shop.roles.map").read_text() == map_text({"stable": "green"})
+
+
+def test_a_preview_shows_a_color_before_any_traffic_and_counts_for_its_server(start: Callable[..., HAProxy]) -> None:
+    shop = start(preview={"header": "X-Sluice-Preview", "from": [], "bind": None})
+    port = shop.listen
+    assert ask(port, X_Sluice_Preview="green") == (200, "green1")
+    assert ask(port, X_Sluice_Preview="blue") == (200, "blue1")
+    assert ask(port) == ask(port, X_Sluice_Preview="red") == (200, "blue1")
+    assert ask(port, X_Sluice_Preview="candidate")[0] == 503, "there is none, and nothing else is shown instead"
+    journal = Journal(shop)
+    journal.note("release_started", "r1", version="v2", color="green")
+    journal.note("deployed", "r1")
+    assert ask(port, X_Sluice_Preview="candidate") == (200, "green1")
+    found = histograms(shop.runtime, "shop")
+    assert found is not None
+    assert (sum(found["blue1"]), sum(found["green1"])) == (3, 2)
+    assert server_stats(shop.runtime, "shop")["green1"].requests == 2
+    shop.runtime.act(["set server shop/green1 health down"])
+    assert ask(port, X_Sluice_Preview="green")[0] == 503
+
+
+def test_a_preview_can_be_for_some_networks_only_and_have_a_port(start: Callable[..., HAProxy]) -> None:
+    other = free_port()
+    shop = start(preview={"header": "X-See", "from": ["192.0.2.0/24"], "bind": f"127.0.0.1:{other}"})
+    assert ask(shop.listen, X_See="green") == (200, "green1"), "the balancer itself may always look"
+    assert ask(other)[0] == 503, "no candidate"
+    assert ask(other, X_See="green") == (200, "green1")
+    found = probe(
+        Endpoint("preview", "127.0.0.1", shop.listen), Check(request_headers={"X-See": "green"}, contains="green1"), 5
+    )
+    assert found.ok, found.reason
+
+
+def test_affinity_keeps_sessions_of_a_color_that_gets_no_new_ones(start: Callable[..., HAProxy]) -> None:
+    shop = start(affinity={"cookie": "SRV"})
+    connection = http.client.HTTPConnection("127.0.0.1", shop.listen, timeout=PATIENCE)
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    response.read()
+    cookie = str(response.getheader("Set-Cookie")).split(";")[0]
+    connection.close()
+    assert cookie == "SRV=blue1"
+    shift(shop.runtime, "shop", split_weights(NAMES, ALL_GREEN))
+    assert ask(shop.listen)[1] == "green1"
+    assert ask(shop.listen, Cookie=cookie)[1] == "blue1", "established"
+
+
+def test_an_address_with_too_many_requests_is_told_so(start: Callable[..., HAProxy]) -> None:
+    shop = start(limits={"connections": None, "address": {"connections": None, "requests": 5, "period": 3600}})
+    assert get(shop.listen, 8, keep=False) == {"blue1": 5, "429": 3}
+
+
+def test_tcp_services_split_connections(start: Callable[..., HAProxy]) -> None:
+    shop = start({"blue": 50.0, "green": 50.0}, mode="tcp")
+    answers = [ask(shop.listen)[1] for _connection in range(10)]
+    assert (answers.count("blue1"), answers.count("green1")) == (5, 5)
+    until(
+        "all connections have ended",
+        lambda: [(one.requests, one.bad) for one in server_stats(shop.runtime, "shop").values()] == [(5, 0), (5, 0)],
+    )
+    assert histograms(shop.runtime, "shop") is None
+
+
+def test_tls_with_http2(start: Callable[..., HAProxy], haproxy: HAProxy, tmp_path: Path) -> None:
+    subprocess.run(
+        [
+            "openssl",
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-subj",
+            "/CN=shop",
+            "-out",
+            "crt",
+            "-keyout",
+            "key",
+        ],
+        cwd=tmp_path,
+        check=True,
+        capture_output=True,
+    )
+    certificate = tmp_path / "shop.pem"
+    certificate.write_text((tmp_path / "crt").read_text() + (tmp_path / "key").read_text())
+    tls = {"certificates": [str(certificate)]}
+    shop = start(listen={"bind": f"127.0.0.1:{haproxy.listen}", "tls": tls, "http2": True})
+    found = probe(Endpoint("shop", "127.0.0.1", shop.listen), Check(tls=True, contains="blue1"), 5)
+    assert found.ok, found.reason
+    assert not probe(Endpoint("shop", "127.0.0.1", shop.listen), Check(), 5).ok
+    context = ssl.create_default_context(cafile=str(tmp_path / "crt"))
+    context.check_hostname = False
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    plain = socket.create_connection(("127.0.0.1", shop.listen), timeout=PATIENCE)
+    with context.wrap_socket(plain) as peer:
+        assert peer.selected_alpn_protocol() == "h2"
+        peer.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\x00\x00\x00\x04\x00\x00\x00\x00\x00")
+        assert peer.recv(9)[3] == 4, "HAProxy answers with its own SETTINGS"

@@ -1,0 +1,41 @@
+"""The playbook ``sluice.bluegreen.replay``: a page's gates on recorded rollouts, with nothing else around."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+from real_ansible import ROOT, run
+from site_files import inventory
+
+TAPES = ROOT / "tests" / "unit" / "plugins" / "module_utils" / "_gate" / "tapes"
+REPLAY = "sluice.bluegreen.replay"
+SOON = {"service": "shop", "replay_dwell": 4}
+
+
+def test_it_says_when_each_rollout_would_have_been_decided_and_how(tmp_path: Path) -> None:
+    recorded = tmp_path / "recorded"
+    recorded.mkdir()
+    for name in ("bad_5_per_cent_errors", "good_quiet"):
+        shutil.copy(TAPES / f"{name}.jsonl", recorded)
+    site = inventory(page__gates={"errors": {"margin": "3pp"}})
+    played = run(tmp_path, REPLAY, site, {**SOON, "tape": str(recorded)})
+    assert played.status == 0, played.output
+    said = " ".join(
+        one.msg + str(one.result.get("results", "")) for one in played.of("Tell what would have been decided when")
+    )
+    assert "bad_5_per_cent_errors.jsonl: rollback after " in said
+    assert "good_quiet.jsonl: promote after " in said
+    assert "(errors): " in said
+    assert not played.changed
+
+
+def test_a_tape_that_is_not_there_or_not_named_is_told(tmp_path: Path) -> None:
+    for extra, words in (
+        ({"tape": str(tmp_path / "nothing.jsonl")}, "nothing.jsonl: cannot be read"),
+        ({}, "no tape was named; say which, e.g. -e tape="),
+        ({"tape": str(tmp_path)}, "has no tape (*.jsonl). Rollouts leave them on their balancers, in /var/lib/sluice"),
+    ):
+        played = run(tmp_path, REPLAY, inventory(), {**SOON, **extra})
+        assert played.status != 0
+        assert words in " ".join(one.msg + str(one.result) for one in played.problems), played.output
