@@ -7,6 +7,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -152,13 +153,14 @@ def test_the_module_waits_until_docker_calls_the_container_healthy(
 
 
 @pytest.fixture
-def haproxy(tmp_path: Path) -> Iterator[HAProxy]:
+def haproxy() -> Iterator[HAProxy]:
     program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
     assert program, "these tests need HAProxy: apt-get install haproxy"
-    (tmp_path / "haproxy").mkdir()
-    balancer = HAProxy(tmp_path / "haproxy", program)
-    yield balancer
-    balancer.stop()
+    # The path of a socket has at most 108 characters.
+    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+        balancer = HAProxy(Path(folder), program)
+        yield balancer
+        balancer.stop()
 
 
 @pytest.fixture
