@@ -32,7 +32,7 @@ lab-down: venv  ## remove the lab; images and engine stay
 	$(PLAYBOOK) molecule/shared/destroy.yml
 
 chaos: venv  ## a release on a lab of its own, killed and disturbed in ten minutes' worth of ways
-	$(BIN)/python -m chaos --minutes $(or $(MINUTES),8)
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),9)
 
 chaos-full: venv  ## the same at every task boundary, with every fault at every moment; hours
 	$(BIN)/python -m chaos

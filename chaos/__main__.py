@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import shutil
 import sys
 import time
@@ -57,8 +58,8 @@ def report(chaos: Chaos, requests: list[Request], seconds: float) -> int:
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Break everything at every moment.")
-    parser.add_argument("--minutes", type=float, help="begin no run after so long; what is run is spread over all")
-    parser.add_argument("--only", default="", help="only runs whose title contains this")
+    parser.add_argument("--minutes", type=float, help="begin no run after so long; what is run is a fair part of all")
+    parser.add_argument("--only", default="", help="only runs whose title this pattern is found in")
     parser.add_argument("--again", action="store_true", help="on the lab as an earlier run has left it")
     options = parser.parse_args()
     began = time.time()
@@ -69,11 +70,12 @@ def main() -> int:
     load = Load(BUILD / "requests.csv", list(chaos.lab.urls.values()), RATE)
     try:
         tasks = chaos.count()
-        cases = [case for case in enumerate_cases(tasks) if options.only in case.title]
+        cases = [case for case in enumerate_cases(tasks) if re.search(options.only, case.title)]
         say(f"{len(tasks)} tasks, {len(cases)} ways to disturb a release of them")
+        counted = time.time()
         for number, case in enumerate(spread(cases), start=1):
             start = time.time()
-            if options.minutes is not None and start - began > options.minutes * 60:
+            if options.minutes is not None and start - counted > options.minutes * 60:
                 break
             run = chaos.try_case(case)
             chaos.runs.append(run)
@@ -82,6 +84,9 @@ def main() -> int:
             say(f"{number}/{len(cases)} {case.title}: {verdict} ({time.time() - start:.0f} s)")
             for problem in problems:
                 say(f"    {problem}")
+    except KeyboardInterrupt:
+        say("Stopped; what was run so far:")
+        chaos.stop()
     finally:
         requests = load.stop()
     return report(chaos, requests, time.time() - began)

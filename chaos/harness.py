@@ -37,12 +37,19 @@ class Chaos:
         self.lease = lease
         self.numbers = itertools.count(1)
         self.runs: list[Run] = []
+        self.playbooks: list[Playbook] = []
 
     def playbook(self, name: str, extra: Optional[dict[str, str]] = None, case: Optional[Case] = None) -> Playbook:
         folder = (
             self.folder / f"{next(self.numbers):04d}-{name.removesuffix('.yml').replace('/', '.').rsplit('.', 1)[-1]}"
         )
-        return Playbook(folder, name, extra or {}, INVENTORY, case.moment if case else None)
+        self.playbooks.append(Playbook(folder, name, extra or {}, INVENTORY, case.moment if case else None))
+        return self.playbooks[-1]
+
+    def stop(self) -> None:
+        """Leave no playbook running."""
+        for book in self.playbooks:
+            book.kill_all()
 
     def must(self, name: str, extra: Optional[dict[str, str]] = None) -> Playbook:
         """Run what has to work for anything to be tried; SystemExit(2) with the way to look closer."""
@@ -184,9 +191,9 @@ class Chaos:
         """The next command, as a person would give it: nothing is waited for but the lease."""
         if run.case.fault.action == "late_twin" and name == "release":
             self.late_shift(run)
-        playbook, versioned = COMMANDS[name]
-        extra = {"service": SERVICE, **({"version": run.version} if versioned else {})}
-        book = self.playbook(playbook, extra)
+        playbook, given = COMMANDS[name]
+        extra = {key: value.format(version=run.version) for key, value in given.items()}
+        book = self.playbook(playbook, {"service": SERVICE, **extra})
         status = book.wait(LIMIT)
         run.commands.append(Command(name, status, "" if status == 0 else book.message))
 

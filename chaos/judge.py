@@ -184,7 +184,7 @@ def after_the_next(run: Run) -> list[str]:
             found.append(f"{name} knows of a release that is {seen.release}")
         if seen.shares.get(seen.stable or "") != 100.0:
             found.append(f"{name} gives {dict(seen.shares)}, but calls {seen.stable} stable")
-        if run.case.then[-1] == "release" and seen.version != run.version:
+        if run.case.then[-1] != "rollback" and seen.version != run.version:
             found.append(f"{name} serves {seen.version}, not {run.version}")
     return [f"after {run.case.then[-1]}: {sentence}" for sentence in found]
 

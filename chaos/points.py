@@ -77,11 +77,12 @@ class Case:
         return f"{self.fault.row}; {self.moment.said}; then {' and '.join(self.then)}"
 
 
-COMMANDS = {
-    "release": ("sluice.bluegreen.release", True),
-    "rollback": ("sluice.bluegreen.rollback", False),
+COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
+    "release": ("sluice.bluegreen.release", {"version": "{version}"}),
+    "rollback": ("sluice.bluegreen.rollback", {}),
+    "resume": ("sluice.bluegreen.release", {"version": "{version}", "resume": "true"}),
 }
-"""By name of a next command its playbook, and whether it is given a version."""
+"""By name of a next command its playbook, and what it is given beside the service."""
 
 KILL_AT_BOUNDARY = Fault("controller's process group killed (SIGKILL), at each task boundary", "kill_group", ends=True)
 TERM_AT_BOUNDARY = Fault("ansible-playbook ended (SIGTERM), as each task begins", "term_playbook", ends=True)

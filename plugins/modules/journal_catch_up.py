@@ -113,19 +113,20 @@ def run(paths: ServicePaths, params: dict[str, Any], check_mode: bool, warn: Cal
 
 def _caught_up(paths: ServicePaths, params: dict[str, Any]) -> dict[str, Any]:
     events = _journal.read(paths.journal).events
-    known = [_what(event) for event in events]
+    # What it was told before does not count as missed again.
+    known = [_what(told) for event in events for told in (event, *event["data"].get("missed", []))]
     mine = _state.derive(events)["operations"]
     theirs = params["state"]["operations"]
     return {
         "changed": True,
-        # Times and numbers are each balancer's own.
         "missed": [event for event in params["events"] if _state.counts(event) and _what(event) not in known],
         "unknown": [operation for operation in mine if operation not in theirs],
     }
 
 
 def _what(event: dict[str, Any]) -> tuple[Any, ...]:
-    return event["event"], event["release_id"], event["data"]
+    """Without times, numbers and the split from before, which are each balancer's own: one of them was reloaded."""
+    return event["event"], event["release_id"], {key: said for key, said in event["data"].items() if key != "before"}
 
 
 def main() -> None:

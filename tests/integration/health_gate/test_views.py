@@ -24,7 +24,7 @@ from test_health_gate_module import ROOT, run
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
 # It lies in the folder beside this one.
-from haproxy_process import HAProxy, WebServer, free_port, until
+from haproxy_process import HAProxy, WebServer, free_port, short_folder, until
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -152,13 +152,13 @@ def test_the_module_waits_until_docker_calls_the_container_healthy(
 
 
 @pytest.fixture
-def haproxy(tmp_path: Path) -> Iterator[HAProxy]:
+def haproxy() -> Iterator[HAProxy]:
     program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
     assert program, "these tests need HAProxy: apt-get install haproxy"
-    (tmp_path / "haproxy").mkdir()
-    balancer = HAProxy(tmp_path / "haproxy", program)
-    yield balancer
-    balancer.stop()
+    with short_folder() as folder:
+        balancer = HAProxy(Path(folder), program)
+        yield balancer
+        balancer.stop()
 
 
 @pytest.fixture

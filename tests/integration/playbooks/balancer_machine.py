@@ -30,11 +30,12 @@ NAMES = {"blue": ["blue1", "blue2"], "green": ["green1", "green2"]}
 STABLE = {"blue": 100.0, "green": 0.0}
 INTERPRETER = """#!/bin/sh
 exec unshare --mount --propagation private -- /bin/sh -ec '
+    mount --bind {program} {folder}/haproxy
     for place in /etc /usr/sbin /usr/local/lib; do
         mount -t overlay overlay -o lowerdir={folder}/places$place:$place $place
     done
     mount --bind {folder}/etc /etc/haproxy
-    mount --bind {program} /usr/sbin/haproxy
+    mount --bind {folder}/haproxy /usr/sbin/haproxy
     mount --bind {folder}/run /run
     mount --bind {folder}/lib /var/lib
     PATH={folder}/bin:$PATH exec {python} "$@"' sh "$@"
@@ -78,6 +79,7 @@ class Balancer:
         for name in ("etc/haproxy", "usr/sbin", "usr/local/lib/sluice"):
             (folder / "places" / name).mkdir(parents=True)
         (folder / "places/usr/sbin/haproxy").touch()
+        (folder / "haproxy").touch()
         (folder / "places/usr/local/lib/sluice/sluice_bluegreen").symlink_to(ROOT / "plugins" / "module_utils")
         for name, text in {"bin/systemd-run": SYSTEMD_RUN, "bin/systemctl": SYSTEMCTL}.items():
             self._program(name, text)
@@ -129,6 +131,11 @@ class Balancer:
     @property
     def events(self) -> list[str]:
         return [event["event"] for event in _journal.read(self.paths.journal).events]
+
+    @property
+    def told(self) -> list[str]:
+        """Each event with what it says, for messages."""
+        return [f"{event['event']} {event['data']}" for event in _journal.read(self.paths.journal).events]
 
     @property
     def runtime(self) -> dict[str, int]:

@@ -104,7 +104,7 @@ def test_no_secret_is_told_at_any_verbosity_although_each_is_sent(tmp_path: Path
     variables["bluegreen_services"]["shop"]["gates"]["thresholds"][0]["token"] = "{{ vault_token }}"
     played = run(tmp_path, plays(), given, {}, "-vvv")
     (judged,) = played.of("Judge")
-    assert judged.result["held_for"] == "source_down" or judged.result["cause"] == "threshold", played.output
+    assert judged.result["cause"] == "threshold" or judged.result.get("held_for") == "source_down", played.output
     assert "Bearer hush-token hush-header" in echo.sent
     assert "Bearer hush-totals None" in echo.sent
     assert (tmp_path / "kept").read_text() == "hush-variable"
