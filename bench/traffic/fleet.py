@@ -56,6 +56,9 @@ def haproxy(folder: Path) -> Iterator[HAProxy]:
     try:
         yield found
     finally:
+        for process in found.processes[-1:]:
+            if process.poll() is not None:
+                print(f"bench: HAProxy {process.pid} had ended by itself, with {process.returncode}", file=sys.stderr)
         found.stop()
 
 

@@ -1,88 +1,146 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the latency histogram costs HAProxy at saturation: pairs of runs with and without it, one after the other."""
+"""What the latency histogram costs HAProxy at saturation: its processor time a request, with and without.
+
+A difference of some per cent drowns in what else a machine does within seconds. So one process with one thread has
+services of both kinds, which get the load in turns of a quarter of a second, and each turn is compared with its
+neighbours. A second service without a histogram shows how far apart equal services seem to be.
+"""
 
 from __future__ import annotations
 
+import csv
 import os
-import re
-import shutil
+import signal
 import statistics
 import subprocess
-import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
-from .fleet import STABLE, HAProxy, answering, haproxy
+from .fleet import STABLE, HAProxy, answering, free_port, haproxy, program
 
 # isort: split
 from role_template import servers as of_ports
 from role_template import write
 
-PAIRS = 3
-SECONDS = 6
+SERVICES = {"without": False, "with": True, "control": False}
+ROUNDS = 50
+TURN = 0.25
+# What was under way when the load was stopped still belongs to its turn.
+SETTLE = 0.01
 CONNECTIONS = 64
+# The part of a turn that HAProxy's thread must have run, for HAProxy to be what limits the throughput.
+SATURATED = 0.9
+LEAST = 10
+
+
+@dataclass(frozen=True)
+class Turn:
+    """``requests`` in ``took`` seconds, for which HAProxy ran ``seconds``."""
+
+    requests: int
+    took: float
+    seconds: float
 
 
 def cost(folder: Path) -> dict[str, float]:
-    """Per cent of throughput, and of HAProxy's processor time a request; medians of the pairs."""
-    cores = sorted(os.sched_getaffinity(0))
-    rates: dict[bool, list[float]] = {False: [], True: []}
-    times: dict[bool, list[float]] = {False: [], True: []}
-    with answering(folder / "servers", threads=max(1, len(cores) // 2)) as port:
-        for pair in range(PAIRS):
-            # The order changes, so that a machine that slows down does not speak for one side.
-            for histogram in (False, True) if pair % 2 == 0 else (True, False):
-                with haproxy(folder / f"{'with' if histogram else 'without'}{pair}") as balancer:
-                    rate, seconds = _saturated(balancer, port, histogram, cores)
-                rates[histogram].append(rate)
-                times[histogram].append(seconds)
-    by_rate = [100 * (1 - on / off) for on, off in zip(rates[True], rates[False])]
-    by_time = [100 * (on / off - 1) for on, off in zip(times[True], times[False])]
-    return {
-        "histogram_off_requests_per_s": statistics.median(rates[False]),
-        "histogram_on_requests_per_s": statistics.median(rates[True]),
-        "histogram_cost_percent": statistics.median(by_rate),
-        "histogram_processor_cost_percent": statistics.median(by_time),
+    """Medians over the rounds; the throughput by the clock only where HAProxy had its core in enough of them."""
+    with answering(folder / "servers") as port, haproxy(folder / "balancer") as balancer:
+        balancer.main.write_text(balancer.main.read_text().replace("global\n", "global\n    nbthread 1\n", 1))
+        ports = {name: free_port() for name in SERVICES}
+        for name, histogram in SERVICES.items():
+            listen = {"bind": f"127.0.0.1:{ports[name]}"}
+            page = {"name": name, "servers": of_ports(blue=[port, port], green=[port]), "listen": listen}
+            write(balancer, page, STABLE, haproxy_histogram=histogram)
+        balancer.start()
+        rounds = measured(balancer, ports)
+    seconds = {name: [turns[name].seconds / turns[name].requests for turns in rounds] for name in SERVICES}
+    # The turns before and after the one with the histogram.
+    around = [(a + b) / 2 for a, b in zip(seconds["without"], seconds["control"])]
+    found = {
+        "histogram_off_requests_per_s": 1 / statistics.median(around),
+        "histogram_on_requests_per_s": 1 / statistics.median(seconds["with"]),
+        "histogram_cost_percent": more(around, seconds["with"]),
+        "histogram_control_percent": more(seconds["without"], seconds["control"]),
     }
+    busy = [turns for turns in rounds if all(turn.seconds > SATURATED * turn.took for turn in turns.values())]
+    if len(busy) >= LEAST:
+        clock = {name: [turns[name].took / turns[name].requests for turns in busy] for name in SERVICES}
+        found["histogram_throughput_cost_percent"] = more(clock["without"], clock["with"])
+    return found
 
 
-def _saturated(balancer: HAProxy, port: int, histogram: bool, cores: Sequence[int]) -> tuple[float, float]:
-    """Requests a second with one thread on a core of its own, and its seconds of processor time a request."""
-    balancer.main.write_text(balancer.main.read_text().replace("global\n", "global\n    nbthread 1\n", 1))
-    page = {"name": "shop", "servers": of_ports(blue=[port, port], green=[port])}
-    write(balancer, page, STABLE, haproxy_histogram=histogram)
-    balancer.start()
+def more(without: Sequence[float], having: Sequence[float]) -> float:
+    """Per cent that ``having`` takes more than ``without``, by the median of the pairs."""
+    return 100 * (statistics.median(b / a for a, b in zip(without, having)) - 1)
+
+
+def measured(balancer: HAProxy, ports: Mapping[str, int], rounds: int = ROUNDS) -> list[dict[str, Turn]]:
+    """A turn of each service in each round, HAProxy on a core of its own where there are two."""
+    cores = sorted(os.sched_getaffinity(0))
     pid = balancer.processes[-1].pid
-    if len(cores) > 1:
-        os.sched_setaffinity(pid, cores[:1])
-    _loaded(balancer.listen, 1, cores)
-    before = _processor_seconds(pid)
-    rate, count = _loaded(balancer.listen, SECONDS, cores)
-    return rate, (_processor_seconds(pid) - before) / count
+    os.sched_setaffinity(pid, cores[:1])
+    found = []
+    with _loads(ports, set(cores[1:] or cores)) as loads:
+        for name, load in loads.items():
+            _turn(balancer, pid, name, load)
+        for number in range(rounds):
+            # The order changes, so that a machine that slows down does not speak for one side.
+            order = list(loads) if number % 2 else list(reversed(loads))
+            turns = {name: _turn(balancer, pid, name, loads[name]) for name in order}
+            # On a machine that others use too, a load may not have run at all.
+            if all(turn.requests > 0 for turn in turns.values()):
+                found.append(turns)
+    return found
 
 
-def _loaded(port: int, seconds: int, cores: Sequence[int]) -> tuple[float, float]:
-    url = f"http://127.0.0.1:{port}/"
-    wrk, hey = shutil.which(os.environ.get("WRK", "wrk")), shutil.which("hey")
-    if wrk:
-        command = [wrk, "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", url]
-    elif hey:
-        command = [hey, "-c", str(CONNECTIONS), "-z", f"{seconds}s", url]
-    else:
-        sys.exit("bench: there is neither wrk nor hey; as root on Debian: apt-get install wrk, or name it in WRK")
-    others = set(cores[1:] or cores)
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=True, preexec_fn=lambda: os.sched_setaffinity(0, others)
-    )
-    found = re.search(r"Requests/sec:\s*([0-9.]+)", done.stdout)
-    if not found or "Non-2xx" in done.stdout:
-        sys.exit(f"bench: the load did not go through: {done.stdout}")
-    return float(found[1]), float(found[1]) * seconds
+def _turn(balancer: HAProxy, pid: int, name: str, load: subprocess.Popen[bytes]) -> Turn:
+    requests, seconds, began = _requests(balancer, name), _processor_seconds(pid), time.perf_counter()
+    load.send_signal(signal.SIGCONT)
+    time.sleep(TURN)
+    took = time.perf_counter() - began
+    load.send_signal(signal.SIGSTOP)
+    time.sleep(SETTLE)
+    return Turn(_requests(balancer, name) - requests, took, _processor_seconds(pid) - seconds)
+
+
+@contextmanager
+def _loads(ports: Mapping[str, int], cores: set[int]) -> Iterator[dict[str, subprocess.Popen[bytes]]]:
+    """A stopped load for each service."""
+    wrk = program("WRK", "wrk", "wrk")
+    found: dict[str, subprocess.Popen[bytes]] = {}
+    try:
+        for name, port in ports.items():
+            command = [wrk, "-t", "1", "-c", str(CONNECTIONS), "-d", "1h", f"http://127.0.0.1:{port}/"]
+            found[name] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            os.sched_setaffinity(found[name].pid, cores)
+            found[name].send_signal(signal.SIGSTOP)
+        yield found
+    finally:
+        for process in found.values():
+            process.kill()
+            process.wait()
+
+
+def _requests(balancer: HAProxy, name: str) -> int:
+    """Requests of a service that were answered with 200."""
+    reply = balancer.runtime.run([f"show stat {name}_in 1 -1"])[0]
+    (row,) = csv.DictReader(reply[2:].splitlines())
+    # wrk looks first whether there is somebody, with a connection without a request, which makes a 400.
+    if int(row["hrsp_5xx"]):
+        raise SystemExit(f"bench: {row['hrsp_5xx']} requests of the load on {name} did not go through")
+    return int(row["hrsp_2xx"])
 
 
 def _processor_seconds(pid: int) -> float:
+    """The time that the threads of a process ran, to the nanosecond where the kernel tells it so."""
+    threads = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/schedstat")]
+    if threads:
+        return sum(int(fields[0]) for fields in threads) / 1e9
     # The name of the program, in brackets, may have spaces.
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

@@ -121,6 +121,25 @@ def arm(
         timer.stop(before["unit"])
 
 
+def renew(
+    paths: ServicePaths,
+    release_id: str,
+    timer: Timer,
+    socket: str,
+    seconds: Optional[float] = None,
+    clock: Callable[[], float] = boot_time,
+) -> bool:
+    """Renew the lease of ``release_id``, for as long as before where ``seconds`` is None; True while runtime may lead.
+
+    One that has run out is about to fall back, and what the stage saw until then is not prolonged.
+    """
+    lease = current(paths, clock)
+    leading = lease is not None and lease["release_id"] == release_id and lease["remaining"] > 0
+    if lease is not None and leading:
+        arm(paths, release_id, seconds or lease["seconds"], timer, socket, clock)
+    return leading
+
+
 def drop(paths: ServicePaths, timer: Timer) -> bool:
     """End the lease, because runtime and disk agree; False where there was none."""
     lease = read_json(paths.lease)

@@ -132,12 +132,7 @@ def renew(paths: ServicePaths, params: dict[str, Any]) -> bool:
     """Prolong lock and lease and write the tape; True while runtime may lead."""
     with mutex(paths.mutex):
         _lock.renew(paths, params["release_id"], params["lease"])
-        lease = _lease.current(paths)
-        # One that has run out is about to fall back, and what the stage saw until then is not prolonged.
-        leading = lease is not None and lease["release_id"] == params["release_id"] and lease["remaining"] > 0
-        if leading:
-            _lease.arm(paths, params["release_id"], params["lease"], _lease.SystemdTimer(), params["socket"])
-        return leading
+        return _lease.renew(paths, params["release_id"], _lease.SystemdTimer(), params["socket"], params["lease"])
 
 
 def record(paths: ServicePaths, name: str, line: dict[str, Any]) -> None:

@@ -67,7 +67,7 @@ options:
     type: bool
     default: false
   renew:
-    description: Only prolong; fail when the lock is not this release's any more.
+    description: Only prolong, the lease of a stage too; fail when the lock is not this release's any more.
     type: bool
     default: false
   events:
@@ -131,7 +131,7 @@ from collections.abc import Callable
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lock, _state
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock, _state
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError, StateError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex, read_json
@@ -161,6 +161,8 @@ def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
     release_id, events = params["release_id"], params["events"]
     if params["renew"]:
         _lock.renew(paths, release_id, params["ttl"])
+        # Between the last tick of a stage and the shift of the next nobody else does.
+        _lease.renew(paths, release_id, _lease.SystemdTimer(), params["socket"])
         _write(paths, params, "the lock was prolonged")
         return bool(events)
     before = read_json(paths.lock)

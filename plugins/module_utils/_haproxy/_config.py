@@ -115,7 +115,8 @@ def committed_colors(text: str, service: str, colors: Sequence[str] = COLORS) ->
 
 def split_by(text: str, service: str) -> str:
     """The way that the service's file splits the traffic, one of ``_weights.WAYS``."""
-    match = re.search(rf"^\s*setenv\s+sluice_By_{re.escape(service)}\s+(\S+)\s*$", text, re.MULTILINE)
+    # A pattern that begins with ^ is tried at every character, which takes longest where there are most servers.
+    match = re.search(rf"\n\s*setenv\s+sluice_By_{re.escape(service)}\s+(\S+)\s*$", text, re.MULTILINE)
     return match[1] if match else WAYS[0]
 
 

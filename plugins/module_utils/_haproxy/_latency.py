@@ -6,7 +6,9 @@
 What the template of a service does for it, in one lookup and one count a response: the microseconds from a request's
 header to its response's are taken for an IPv4 address, a map of networks finds their bucket, and the table counts the
 pair of server and bucket. It counts for the server that answered. Requests that were tried more than once are left out,
-since most of their time belongs to a server that did not answer, and so are requests that no server answered.
+since most of their time belongs to a server that did not answer, and so are requests that no server answered. Where
+there are many requests, one of some is timed: a response that is not costs next to nothing. Which one
+is left to chance, so the parts of slow and quick responses stay what they are.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import itemgetter
 
 from .._errors import BalancerError
 from ._socket import RuntimeSocket, first_line
@@ -27,6 +28,11 @@ _COUNTERS = (
     "redispatched",
 )
 _CLASSES = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
+_RESPONSES = tuple(column[5:] for column in _CLASSES)
+# Of about a hundred columns; with thousands of servers it matters what is not looked at.
+_NUMBERS = ("weight", "scur", "stot", "qcur", "lbtot", "econ", "eresp", "wretr", "wredis", "lastchg")
+_TEXTS = ("pxname", "svname", "status", "check_status", "check_code", "last_chk", "check_desc")
+_STATE = ("srv_name", "srv_addr", "srv_port", "srv_uweight", "srv_iweight", "srv_op_state", "srv_admin_state")
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,7 @@ def service_stats(replies: Sequence[str], service: str, where: str = "") -> dict
     found = parse_stats(replies[0], service, where)
     for reply, backend in zip(replies[1:], _backends(service)[1:]):
         # A color may have no servers.
-        for row in _rows(reply, backend):
-            more = _stats_of(row)
+        for more in _rows(reply, backend):
             if more.name in found:
                 found[more.name] = _together(found[more.name], more)
     return found
@@ -152,7 +157,7 @@ def parse_stats(reply: str, backend: str, where: str = "") -> dict[str, ServerSt
     """Read `show stat`: columns by their names, so that versions may add their own anywhere."""
     if not reply.startswith("# pxname,svname,"):
         raise _unreadable(stats_command(backend), reply, where)
-    found = {stats.name: stats for stats in map(_stats_of, _rows(reply, backend))}
+    found = {stats.name: stats for stats in _rows(reply, backend)}
     if not found:
         raise _no_backend(backend, where)
     return found
@@ -166,24 +171,29 @@ def parse_states(reply: str, backend: str, where: str = "") -> dict[str, ServerS
     if len(lines) < 2 or lines[0].strip() != "1" or not lines[1].startswith("# be_id "):
         raise _unreadable(states_command(backend), reply, where)
     columns = lines[1][2:].split()
+    try:
+        of_row = itemgetter(*(columns.index(column) for column in ("be_name", *_STATE)))
+    except ValueError as error:
+        raise _unreadable(states_command(backend), lines[1], where) from error
     found = {}
     for line in lines[2:]:
-        row = dict(zip(columns, line.split(" ")))
-        if line.startswith("#") or row.get("be_name") != backend:
+        if not line or line.startswith("#"):
             continue
         try:
-            state = ServerState(
-                name=row["srv_name"],
-                address=row["srv_addr"],
-                port=int(row["srv_port"]),
-                weight=int(row["srv_uweight"]),
-                initial_weight=int(row["srv_iweight"]),
-                operational=_OPERATIONAL.get(int(row["srv_op_state"]), row["srv_op_state"]),
-                admin=_admin_state(int(row["srv_admin_state"])),
+            of_backend, name, address, port, weight, initial_weight, operational, admin = of_row(line.split(" "))
+            if of_backend != backend:
+                continue
+            found[name] = ServerState(
+                name=name,
+                address=address,
+                port=int(port),
+                weight=int(weight),
+                initial_weight=int(initial_weight),
+                operational=_OPERATIONAL.get(int(operational), operational),
+                admin=_admin_state(int(admin)),
             )
-        except (KeyError, ValueError) as error:
+        except (IndexError, ValueError) as error:
             raise _unreadable(states_command(backend), line, where) from error
-        found[state.name] = state
     return found
 
 
@@ -196,44 +206,50 @@ def parse_info(reply: str, where: str = "") -> ProcessInfo:
         raise _unreadable(INFO_COMMAND, reply, where) from error
 
 
-def _rows(reply: str, backend: str) -> list[dict[str, str | None]]:
+def _rows(reply: str, backend: str) -> Iterator[ServerStats]:
     lines = reply.splitlines()
     if not lines:
-        return []
-    rows = csv.DictReader(lines[1:], fieldnames=lines[0][2:].split(","))
-    return [row for row in rows if row.get("pxname") == backend]
+        return
+    columns = lines[0][2:].split(",")
+    # A version that lacks a column leaves it empty: the cell after the last one.
+    where = {column: index for index, column in enumerate(columns)}
+    places = [[where.get(column, -1) for column in wanted] for wanted in (_TEXTS, _NUMBERS, _CLASSES)]
+    texts, numbers, classes = (itemgetter(*wanted) for wanted in places)
+    for row in csv.reader(lines[1:]):
+        row += [""] * (len(columns) + 1 - len(row))
+        row[-1] = ""
+        if texts(row)[0] == backend:
+            yield _stats_of(texts(row), numbers(row), classes(row))
 
 
-def _stats_of(row: Mapping[str, str | None]) -> ServerStats:
-    def number(column: str) -> int:
-        # An empty cell is how HAProxy says "does not apply", e.g. response classes in TCP mode.
-        return int(row.get(column) or 0)
-
-    responses = {column[5:]: number(column) for column in _CLASSES}
-    econ, eresp = number("econ"), number("eresp")
-    finished = sum(count for response, count in responses.items() if response != "1xx")
-    if not row.get("hrsp_2xx"):
-        # In TCP mode a connection that has ended is what a response is in HTTP.
-        finished = max(number("stot") - number("scur"), 0)
+def _stats_of(texts: Sequence[str], numbers: Sequence[str], classes: Sequence[str]) -> ServerStats:
+    _backend, name, status, check, check_code, last_check, check_text = texts
+    # An empty cell is how HAProxy says "does not apply", e.g. response classes in TCP mode.
+    weight, scur, stot, queue, selected, econ, eresp, retries, redispatched, last_change = [
+        int(cell) if cell else 0 for cell in numbers
+    ]
+    counts = [int(cell) if cell else 0 for cell in classes]
+    # In TCP mode a connection that has ended is what a response is in HTTP.
+    finished = sum(counts) - counts[0] if classes[1] else max(stot - scur, 0)
     return ServerStats(
-        name=row.get("svname") or "",
-        status=row.get("status") or "",
-        weight=number("weight"),
-        scur=number("scur"),
-        stot=number("stot"),
-        queue=number("qcur"),
-        selected=number("lbtot"),
+        name=name,
+        status=status,
+        weight=weight,
+        scur=scur,
+        stot=stot,
+        queue=queue,
+        selected=selected,
         requests=finished + econ + eresp,
-        bad=responses["5xx"] + econ + eresp,
+        bad=counts[4] + econ + eresp,
         econ=econ,
         eresp=eresp,
-        retries=number("wretr"),
-        redispatched=number("wredis"),
-        responses=responses,
-        check=(row.get("check_status") or "").lstrip("* "),
-        check_code=int(row["check_code"]) if row.get("check_code") else None,  # type: ignore[arg-type]
-        check_text=row.get("last_chk") or row.get("check_desc") or "",
-        last_change=number("lastchg"),
+        retries=retries,
+        redispatched=redispatched,
+        responses=dict(zip(_RESPONSES, counts)),
+        check=check.lstrip("* "),
+        check_code=int(check_code) if check_code else None,
+        check_text=last_check or check_text,
+        last_change=last_change,
     )
 
 

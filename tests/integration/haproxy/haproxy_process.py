@@ -10,6 +10,7 @@ import http.client
 import http.server
 import socket
 import subprocess
+import tempfile
 import threading
 import time
 from collections import Counter
@@ -84,6 +85,11 @@ class WebHandler(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:
         """Quiet."""
+
+
+def short_folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder for sockets, whose paths have at most 108 characters; those that pytest makes may be longer."""
+    return tempfile.TemporaryDirectory(prefix="sluice-")
 
 
 class HAProxy:

@@ -7,7 +7,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -25,7 +24,7 @@ from test_health_gate_module import ROOT, run
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
 # It lies in the folder beside this one.
-from haproxy_process import HAProxy, WebServer, free_port, until
+from haproxy_process import HAProxy, WebServer, free_port, short_folder, until
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -156,8 +155,7 @@ def test_the_module_waits_until_docker_calls_the_container_healthy(
 def haproxy() -> Iterator[HAProxy]:
     program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
     assert program, "these tests need HAProxy: apt-get install haproxy"
-    # The path of a socket has at most 108 characters.
-    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+    with short_folder() as folder:
         balancer = HAProxy(Path(folder), program)
         yield balancer
         balancer.stop()

@@ -6,7 +6,6 @@ import os
 import shutil
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from site_files import LOCAL
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
-from haproxy_process import HAProxy, WebServer
+from haproxy_process import HAProxy, WebServer, short_folder
 
 COLORS = {"blue": {"blue1": 9, "blue2": 9}, "green": {"green1": 9, "green2": 9}}
 NOTHING = {"blue": 0.0, "green": 0.0}
@@ -78,8 +77,7 @@ def machines(web: WebServer) -> Iterator[dict[str, Balancer]]:
     assert program, "these tests need HAProxy: apt-get install haproxy"
     ports = {color: dict.fromkeys(names, web.port) for color, names in NAMES.items()}
     found: dict[str, Balancer] = {}
-    # The path of a socket has at most 108 characters.
-    with tempfile.TemporaryDirectory(prefix="sluice-") as folder:
+    with short_folder() as folder:
         try:
             for name in ("lb1", "lb2"):
                 found[name] = Balancer(Path(folder, name), program, ports)

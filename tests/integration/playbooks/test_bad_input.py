@@ -27,9 +27,8 @@ NOT_A_TAG = (
     "'.' or '-', and has at most 128 characters"
 )
 KEYS = (
-    "tick, image, loadbalancers, hosts, container, health, listen, balance, hash_type, strategy, "
-    "stage_defaults, gates, "
-    "lease, deploy, drain, capacity, labels"
+    "tick, mode, split, pins, preview, affinity, limits, image, loadbalancers, hosts, container, health, listen, "
+    "balance, hash_type, strategy, stage_defaults, gates, lease, deploy, drain, capacity, labels"
 )
 WAYS = "write roundrobin or random(1), or a hash such as source with 'hash_type: consistent'"
 

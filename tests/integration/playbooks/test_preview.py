@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from haproxy_process import HAProxy, WebServer
+from haproxy_process import HAProxy, WebServer, short_folder
 from real_ansible import run
 from role_template import servers, write
 from test_health import HEALTH, LOCAL, play
@@ -24,8 +24,9 @@ def test_a_candidate_that_its_preview_does_not_show_is_not_healthy(
     request.addfinalizer(web.shutdown)
     hosts, plays = {}, []
     for name, header in (("shown", "X-Sluice-Preview"), ("hidden", "X-Other")):
-        (tmp_path / name).mkdir()
-        haproxy = HAProxy(tmp_path / name, program)
+        folder = short_folder()
+        request.addfinalizer(folder.cleanup)
+        haproxy = HAProxy(Path(folder.name), program)
         request.addfinalizer(haproxy.stop)
         page = {"name": "shop", "servers": servers(blue=[9], green=[web.port])}
         # Blue answers nobody here, so whoever is not shown green sees no healthy answer.

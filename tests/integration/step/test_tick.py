@@ -53,6 +53,7 @@ def lock(machine: Machine, check_mode: bool = False, **params: Any) -> Any:
         "takeover": False,
         "renew": False,
         "expects": None,
+        "socket": machine.haproxy.socket,
         "events": [],
         **params,
     }

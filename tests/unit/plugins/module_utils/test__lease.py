@@ -146,3 +146,19 @@ def test_no_two_timers_have_the_same_name(paths: ServicePaths, clock: Clock, tim
         _lease.arm(paths, "r1", 30, timer, SOCKET, clock)
     started = [unit for what, unit in timer.told if what == "start"]
     assert len(set(started)) == 50
+
+
+def test_a_lease_is_renewed_by_its_own_release_only_and_only_while_it_lasts(paths: ServicePaths, clock: Clock) -> None:
+    timer = Timer(paths)
+    assert not _lease.renew(paths, "r1", timer, SOCKET, clock=clock), "there was none"
+    _lease.arm(paths, "r1", 10, timer, SOCKET, clock)
+    clock.now += 9
+    assert not _lease.renew(paths, "r2", timer, SOCKET, clock=clock), "it is not r2's"
+    assert _lease.renew(paths, "r1", timer, SOCKET, clock=clock)
+    clock.now += 9
+    lease = _lease.current(paths, clock)
+    assert lease is not None
+    assert (lease["remaining"], timer.seconds) == (1.0, [10, 10]), "for as long as before"
+    clock.now += 1
+    assert not _lease.renew(paths, "r1", timer, SOCKET, clock=clock), "it has run out, and is about to fall back"
+    assert timer.seconds == [10, 10]
