@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from ansible.utils.collection_loader._collection_finder import _AnsibleCollectionFinder
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parent.parent
 COLLECTIONS = ROOT / "build" / "collections"
@@ -21,3 +22,7 @@ def _install_finder() -> None:
 
 
 _install_finder()
+
+# How long an example takes says how busy the machine is.
+settings.register_profile("no_deadline", deadline=None)
+settings.load_profile("no_deadline")
