@@ -52,3 +52,21 @@ def test_a_stricter_policy_decides_sooner_or_as_soon():
     _, strict = judged("bad_5_per_cent_errors", alpha=0.2, r0=1.0)
     assert strict["elapsed"] <= usual["elapsed"]
     assert strict["outcome"] == usual["outcome"] == "rollback"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("good_v2_5_per_cent", "promote passed"),
+        ("good_v2_25_per_cent", "promote passed"),
+        ("good_v2_50_per_cent", "promote passed"),
+        ("bad_v3_5_per_cent", "rollback errors"),
+    ],
+)
+def test_a_stage_of_the_lab_leads_to_the_verdict_that_it_had(name, expected):
+    tape = list(_tape.read(TAPES / "lab" / f"{name}.jsonl"))
+    colors = {color: sorted(of) for color, of in tape[0]["colors"].items()}
+    judge = Judge(Settings(d1=0.015, tick=3.0, dwell=6.0), names=Names("new", "old"), servers=colors)
+    result = replay(tape, judge, label="shop", say=lambda _line: None)
+    assert f"{result['outcome']} {result['cause']}" == expected, result["message"]
+    assert result["ticks"] == len(tape), "it had it at the same tick"
