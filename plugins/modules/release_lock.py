@@ -67,7 +67,9 @@ options:
     type: bool
     default: false
   renew:
-    description: Only prolong, the lease of a stage too; fail when the lock is not this release's any more.
+    description:
+      - Only prolong; fail when the lock is not this release's any more.
+      - With O(events) the lease of a stage is renewed too, without them it never is.
     type: bool
     default: false
   events:
@@ -161,8 +163,10 @@ def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
     release_id, events = params["release_id"], params["events"]
     if params["renew"]:
         _lock.renew(paths, release_id, params["ttl"])
-        # Between the last tick of a stage and the shift of the next nobody else does.
-        _lease.renew(paths, release_id, _lease.SystemdTimer(), params["socket"])
+        if params["events"]:
+            # Between the last tick of a stage and the shift of the next nobody else does. Whoever only keeps the lock
+            # has nothing to say, and must not keep a stage either that nobody judges any more.
+            _lease.renew(paths, release_id, _lease.SystemdTimer(), params["socket"])
         _write(paths, params, "the lock was prolonged")
         return bool(events)
     before = read_json(paths.lock)

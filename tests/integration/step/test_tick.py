@@ -219,6 +219,14 @@ class TestTheLock:
         assert lock(machine, renew=True, events=[{"event": "stage_passed", "data": {"stage": 1}}])["changed"] is True
         assert machine.state["release"]["stage"] == 1
 
+    def test_whoever_only_keeps_the_lock_does_not_keep_a_stage(self, machine: Machine) -> None:
+        machine.take(SPLIT_25)
+        before = list(machine.timers.told)
+        lock(machine, renew=True)
+        assert machine.timers.told == before, "a gate that hangs is not there any more, though its playbook is"
+        lock(machine, renew=True, events=[{"event": "stage_passed", "data": {"stage": 1}}])
+        assert machine.timers.told != before, "between the stages it lasts until the next shift"
+
     def test_giving_back_what_another_holds_does_nothing_and_says_so(self, machine: Machine) -> None:
         before = machine.seen()
         result = lock(machine, release_id="r2", state="absent", events=[{"event": "failed", "data": {}}])
