@@ -24,6 +24,7 @@ Service = dict[str, Any]
 NOT_SUPPORTED = "is not supported by this version; leave it out"
 
 COLORS = ("blue", "green")
+TOPOLOGIES = ("paired", "colocated")
 
 _IMAGE = r"(?:[A-Za-z0-9.-]+(?::[0-9]+)?/)?[a-z0-9]+(?:[._-]+[a-z0-9]+)*(?:/[a-z0-9]+(?:[._-]+[a-z0-9]+)*)*"
 _GROUP = r"[^\s:,\[\]{}]+"
@@ -35,6 +36,7 @@ _HOST = r"[A-Za-z0-9._\[\]:-]+"
 _ENV = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
 _OWN_LABELS = "sluice.bluegreen."
+_A_PORT = "write a port from 1 to 65535"
 
 # Tried with HAProxy 2.6: the others refuse a new weight at runtime ("Backend is using a static LB algorithm"), or take
 # it and do not keep to it: at 5 % of the weight `leastconn` gave a server 50 % of the requests of one client and 13 %
@@ -93,14 +95,16 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
     top = Reader(page, "", problems, SPECIAL)
     tick = top.duration("tick", 5, low=1, high=300)
     traffic = read_traffic(top)
+    topology = top.choice("topology", TOPOLOGIES, "paired")
     found: Service = {
         "name": plain(name),
         "version": version,
         "image": top.text("image", pattern=_IMAGE, wanted=_image_help(top.given.get("image"))),
         "loadbalancers": top.text("loadbalancers", "loadbalancers", pattern=_GROUP, wanted="write the name of a group"),
-        "hosts": _hosts(top),
+        "topology": topology,
+        "hosts": _hosts(top, topology),
         "servers": [],
-        "container": _container(top),
+        "container": _container(top, topology),
         "health": _health(top),
         "listen": _listen(top, traffic),
         **traffic,
@@ -129,31 +133,52 @@ def _image_help(image: Any) -> str:
     return "write the name of an image without a tag, such as registry.example.com/shop"
 
 
-def _hosts(top: Reader) -> dict[str, str]:
+def _hosts(top: Reader, topology: str) -> dict[str, str]:
     hosts = top.section("hosts", required="name the two groups: hosts: {blue: shop_blue, green: shop_green}")
     groups = {
         color: hosts.text(color, pattern=_GROUP, wanted=f"write the name of the group of {color} VMs")
         for color in COLORS
     }
     hosts.done()
-    if groups["blue"] and groups["blue"] == groups["green"]:
-        hosts.note("green", f"is the same group as blue, {groups['blue']}; a color needs VMs of its own")
+    same = groups["blue"] == groups["green"]
+    if groups["blue"] and same and topology == "paired":
+        hosts.note(
+            "green",
+            f"is the same group as blue, {groups['blue']}; a color needs VMs of its own, or write topology: colocated",
+        )
+    elif groups["blue"] and groups["green"] and not same and topology == "colocated":
+        hosts.note("green", f"must be the same group as blue, {groups['blue']}, with topology: colocated")
     return groups
 
 
-def _container(top: Reader) -> dict[str, Any]:
+def _container(top: Reader, topology: str) -> dict[str, Any]:
     container = top.section("container", required="say at least on which port the app listens: container: {port: 8080}")
-    wanted = "write a port from 1 to 65535"
-    port = container.integer("port", low=1, high=65535, wanted=wanted)
+    port = container.integer("port", low=1, high=65535, wanted=_A_PORT)
     found: dict[str, Any] = {
         "port": port,
-        "publish": container.integer("publish", port, low=1, high=65535, wanted=wanted),
+        "publish": _publish(container, port, topology),
         "env": container.texts("env", pattern=_ENV, wanted="use letters, digits and '_'", secret=True),
     }
     if container.take("stop_timeout") is not None:
         # Docker takes whole seconds only.
         found["stop_timeout"] = round(container.duration("stop_timeout", 10, low=1, high=3600))
     container.done()
+    return found
+
+
+def _publish(container: Reader, port: int, topology: str) -> dict[str, int]:
+    """The port of a VM by color: two where both colors share it."""
+    if topology == "paired":
+        return dict.fromkeys(COLORS, container.integer("publish", port, low=1, high=65535, wanted=_A_PORT))
+    two = "name two ports of the VM: publish: {blue: 8080, green: 8081}"
+    if isinstance(container.take("publish"), int):
+        container.note("publish", f"{container.take('publish')} is one port for both colors, which share the VM; {two}")
+        return dict.fromkeys(COLORS, port)
+    ports = container.section("publish", required=two)
+    found = {color: ports.integer(color, low=1, high=65535, wanted=_A_PORT) for color in COLORS}
+    ports.done()
+    if found["blue"] and found["blue"] == found["green"]:
+        ports.note("green", f"is the same port as blue, {found['blue']}, on the same VM; write another one")
     return found
 
 

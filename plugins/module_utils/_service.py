@@ -177,6 +177,8 @@ def _check_groups(found: Service, inventory: Inventory) -> Iterator[Problem]:
 
 def _check_colors(found: Service, inventory: Inventory) -> Iterator[Problem]:
     hosts = found["hosts"]
+    if found["topology"] == "colocated":
+        return
     both = sorted(inventory.hosts([hosts["blue"]]) & inventory.hosts([hosts["green"]]))
     if both:
         yield Problem(
@@ -205,8 +207,9 @@ def _add_servers(found: Service, inventory: Inventory) -> Iterator[Problem]:
             read = Reader({CAPACITY: inventory.variable(host, CAPACITY)})
             capacity = tidy(read.number(CAPACITY, 1, low=LEAST_CAPACITY, high=MOST_CAPACITY))
             yield from (Problem(f"hosts.{color}", f"{host}: its {CAPACITY} {text}") for _key, text in read.problems)
-            entry = {"name": plain(str(host)), "color": color, "address": plain(address), "capacity": capacity}
-            found["servers"].append({**entry, "port": found["container"]["publish"]})
+            name = f"{host}-{color}" if found["topology"] == "colocated" else str(host)
+            entry = {"name": plain(name), "color": color, "address": plain(address), "capacity": capacity}
+            found["servers"].append({**entry, "port": found["container"]["publish"][color]})
 
 
 def _address(host: str, inventory: Inventory) -> tuple[str, Any]:
@@ -220,9 +223,9 @@ def _address(host: str, inventory: Inventory) -> tuple[str, Any]:
 
 def _check_addresses(found: Service, _inventory: Inventory) -> Iterator[Problem]:
     """Two servers at one address are one VM under two names, and one color would get the traffic of the other."""
-    seen: dict[str, str] = {}
+    seen: dict[tuple[str, int], str] = {}
     for server in found["servers"]:
-        other = seen.setdefault(server["address"], server["name"])
+        other = seen.setdefault((server["address"], server["port"]), server["name"])
         if other != server["name"]:
             yield Problem(
                 "hosts",
@@ -234,9 +237,9 @@ def _check_addresses(found: Service, _inventory: Inventory) -> Iterator[Problem]
 
 def _check_listener(found: Service, inventory: Inventory) -> Iterator[Problem]:
     """A VM may be a balancer too, but a listener and a container cannot both have a port there."""
-    port = found["container"]["publish"]
+    port = found["listen"]["port"]
     shared = sorted(inventory.hosts([found["loadbalancers"]]) & inventory.hosts(found["hosts"].values()))
-    if shared and port == found["listen"]["port"]:
+    if shared and port in found["container"]["publish"].values():
         yield Problem(
             "listen.bind",
             f"the listener and the container would both take port {port} where a VM is a balancer too "
@@ -267,18 +270,18 @@ def _check_apart(one: Service, other: Service, inventory: Inventory) -> None:
     balancers = [inventory.hosts([page["loadbalancers"]]) for page in (one, other)]
     vms = [inventory.hosts(page["hosts"].values()) for page in (one, other)]
     listens = [page["listen"] for page in (one, other)]
-    publishes = [page["container"]["publish"] for page in (one, other)]
+    publishes = [set(page["container"]["publish"].values()) for page in (one, other)]
     same_address = listens[0]["address"] == listens[1]["address"]
     overlap = same_address or any(listen["address"] in _WILDCARDS for listen in listens)
     if balancers[0] & balancers[1] and listens[0]["port"] == listens[1]["port"] and overlap:
         binds = f"{listens[0]['bind']} and {listens[1]['bind']}"
         fail(f"both listen on port {listens[0]['port']} ({binds})", balancers[0] & balancers[1], "listen.bind")
-    if vms[0] & vms[1] and publishes[0] == publishes[1]:
-        fail(f"both publish port {publishes[0]}", vms[0] & vms[1], "container.publish")
+    if vms[0] & vms[1] and publishes[0] & publishes[1]:
+        fail(f"both publish port {min(publishes[0] & publishes[1])}", vms[0] & vms[1], "container.publish")
     for a, b in ((0, 1), (1, 0)):
         shared = balancers[a] & vms[b]
-        if shared and listens[a]["port"] == publishes[b]:
-            fail(f"the listener of one and the container of the other take port {publishes[b]}", shared, "port")
+        if shared and listens[a]["port"] in publishes[b]:
+            fail(f"the listener of one and the container of the other take port {listens[a]['port']}", shared, "port")
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:

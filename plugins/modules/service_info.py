@@ -81,16 +81,20 @@ service:
     version: {description: "Version that was given, or none.", type: str}
     image: {description: Its image without a tag., type: str}
     loadbalancers: {description: Group of its balancers., type: str}
+    topology: {description: "C(paired), or C(colocated) where both colors share their VMs.", type: str}
     hosts: {description: Group of the VMs of each color., type: dict, sample: {blue: shop_blue, green: shop_green}}
     servers:
-      description: Its VMs, blue before green, each in the order of its group.
+      description:
+        - Its servers, blue before green, each in the order of its group.
+        - With C(colocated) a VM is two of them, C(VM-blue) and C(VM-green).
       type: list
       elements: dict
       sample:
         - {name: blue1, color: blue, address: 198.18.0.21, port: 8080}
     container:
       description:
-        - C(port) in the container, C(publish) on the VM, C(env) as texts, and C(stop_timeout) where the page has one.
+        - C(port) in the container, C(publish) on the VM by color, C(env) as texts.
+        - C(stop_timeout) where the page has one.
       type: dict
     health:
       description: How it is probed, as M(sluice.bluegreen.health_gate) takes it.

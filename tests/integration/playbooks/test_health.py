@@ -40,7 +40,8 @@ def test_the_roles_ask_haproxy_where_it_is_and_refuse_an_engine_that_they_cannot
     )
     haproxy.start()
     servers = [{"name": "green1", "color": "green", "address": "127.0.0.1", "port": web.port}]
-    service = {"name": "shop", "image": "shop", "container": {"port": 80, "publish": 80}, "health": HEALTH}
+    container = {"port": 80, "publish": {"blue": 80, "green": 80}}
+    service = {"name": "shop", "image": "shop", "container": container, "health": HEALTH}
     verify = {"rollout_service": {**service, "servers": servers}, "rollout_candidate": "green", "rollout_version": "v2"}
     deploy = {
         "deploy_service": {**service, "labels": {}},

@@ -97,7 +97,8 @@ def test_a_page_is_read_templated_and_completed_without_reaching_a_host(
     assert results[0]["changed"] is False
     kept = results[-1]["kept"]
     assert kept["version"] == "2.1.0"
-    assert kept["container"] == {"port": 8080, "publish": 8080, "env": {"GREETING": "hello"}}
+    publish = {"blue": 8080, "green": 8080}
+    assert kept["container"] == {"port": 8080, "publish": publish, "env": {"GREETING": "hello"}}
     assert [(server["name"], server["address"]) for server in kept["servers"]] == [
         ("blue1", "198.18.0.21"),
         ("green1", "198.18.0.31"),

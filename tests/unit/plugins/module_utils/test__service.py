@@ -59,7 +59,7 @@ def page(**changes: Any) -> dict[str, Any]:
         if value is None:
             at.pop(last, None)
         else:
-            at[last] = value
+            at[last] = copy.deepcopy(value)
     return changed
 
 
@@ -79,13 +79,14 @@ def test_a_page_is_completed_with_every_default() -> None:
         "version": "2.1.0",
         "image": "registry.example.com/shop",
         "loadbalancers": "loadbalancers",
+        "topology": "paired",
         "hosts": {"blue": "shop_blue", "green": "shop_green"},
         "servers": [
             {"name": "blue1", "color": "blue", "address": "blue1", "capacity": 1, "port": 8080},
             {"name": "blue2", "color": "blue", "address": "blue2", "capacity": 1, "port": 8080},
             {"name": "green1", "color": "green", "address": "green1", "capacity": 1, "port": 8080},
         ],
-        "container": {"port": 8080, "publish": 8080, "env": {"LOG_LEVEL": "info"}},
+        "container": {"port": 8080, "publish": {"blue": 8080, "green": 8080}, "env": {"LOG_LEVEL": "info"}},
         "health": {
             "tcp": False,
             "path": "/healthz",
@@ -151,7 +152,8 @@ def test_the_shortest_page_is_enough_and_still_gated() -> None:
         "listen": {"bind": ":80"},
     }
     found = read(shortest)
-    assert found["container"]["publish"] == 5000, "the port on the VM is the one in the container"
+    both = {"blue": 5000, "green": 5000}
+    assert found["container"]["publish"] == both, "the port on the VM is the one in the container"
     assert [stage["split"] for stage in found["stages"]] == [5, 25, 50, 100]
     assert "errors" in found["gates"], "a page that says nothing of gates must not be an open gate"
     assert found["version"] is None
@@ -373,6 +375,61 @@ def test_an_inventory_that_does_not_fit_is_refused(
     changes: dict[str, Any], groups: dict[str, list[str]], message: str
 ) -> None:
     assert message in refusal(page(**changes), inventory(groups))
+
+
+COLOCATED = {
+    "topology": "colocated",
+    "hosts": {"blue": "shop_blue", "green": "shop_blue"},
+    "container__publish": {"blue": 8080, "green": 8081},
+}
+
+
+def test_both_colors_may_share_their_vms_on_two_ports() -> None:
+    found = read(page(**COLOCATED))
+    assert found["topology"] == "colocated"
+    assert [(server["name"], server["color"], server["address"], server["port"]) for server in found["servers"]] == [
+        ("blue1-blue", "blue", "blue1", 8080),
+        ("blue2-blue", "blue", "blue2", 8080),
+        ("blue1-green", "green", "blue1", 8081),
+        ("blue2-green", "green", "blue2", 8081),
+    ], "a VM is a server of each color, under two names and at two ports"
+
+
+@pytest.mark.parametrize(
+    ("changes", "groups", "message"),
+    [
+        ({"topology": "paired"}, {}, "hosts.green: is the same group as blue, shop_blue; a color needs VMs of its own"),
+        ({"hosts__green": "shop_green"}, {}, "hosts.green: must be the same group as blue, shop_blue, with topology"),
+        (
+            {"container__publish": 8080},
+            {},
+            "container.publish: 8080 is one port for both colors, which share the VM; name two",
+        ),
+        ({"container__publish": None}, {}, "container.publish: is missing; name two ports of the VM"),
+        (
+            {"container__publish": {"blue": 8080, "green": 8080}},
+            {},
+            "container.publish.green: is the same port as blue, 8080, on the same VM",
+        ),
+        (
+            {"container__publish": {"blue": 8080, "green": 80}},
+            {"loadbalancers": ["blue2"]},
+            "listen.bind: the listener and the container would both take port 80",
+        ),
+        ({"topology": "colocatde"}, {}, "topology: 'colocatde' is not known; did you mean 'colocated'?"),
+    ],
+)
+def test_a_colocated_page_that_does_not_fit_is_refused(
+    changes: dict[str, Any], groups: dict[str, list[str]], message: str
+) -> None:
+    assert message in refusal(page(**{**COLOCATED, **changes}), inventory(groups))
+
+
+def test_services_that_share_vms_share_no_port_of_either_color() -> None:
+    other = page(**COLOCATED, listen__bind="*:81")
+    other["container"]["publish"] = {"blue": 9000, "green": 8080}
+    with pytest.raises(InputError, match="services shop and api: both publish port 8080 on blue1, blue2; give one"):
+        _service.services({"shop": PAGE, "api": other}, inventory())
 
 
 def test_a_vm_may_be_a_balancer_too() -> None:
