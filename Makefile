@@ -14,7 +14,7 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
+.PHONY: help venv venv-test lab lab-down lab-molecule demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
 .PHONY: chaos chaos-full chaos-down
 .PHONY: bench bench-judge bench-tick test-haproxy-versions
 
@@ -40,11 +40,17 @@ chaos-full: venv  ## the same at every task boundary, with every fault at every 
 chaos-down: venv  ## remove the lab of chaos
 	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml
 
-test: test-quick test-integration test-molecule  ## everything, on the lab's hosts too
+QUICK := lint-ansible lint-python test-unit
+
+# The lab is made beside the quick tests: it waits for packages, they for a core.
+test: venv-test  ## everything, on the lab's hosts too
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(QUICK) lab-molecule
+	@$(MAKE) --no-print-directory test-integration
+	@$(MAKE) --no-print-directory test-molecule
 
 # Side by side, because ansible-lint alone would fill the time of one core.
 test-quick: venv-test  ## lint and unit tests
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-ansible lint-python test-unit
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(QUICK)
 
 lint-ansible: venv-test
 	$(BIN)/ansible-lint --offline --profile production
@@ -60,7 +66,10 @@ test-unit: venv-test
 
 test-integration: venv-test  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
-	$(BIN)/pytest --numprocesses 2 tests/integration
+	$(BIN)/pytest --numprocesses 4 tests/integration
+
+lab-molecule: venv-test
+	$(BIN)/ansible-playbook -i molecule/inventory/hosts.yml molecule/shared/create.yml molecule/shared/images.yml
 
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
