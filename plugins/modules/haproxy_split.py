@@ -239,7 +239,12 @@ def main() -> None:
         supports_check_mode=True,
     )
     try:
-        module.exit_json(**run(module.params, module.check_mode, module.warn))
+        result = run(module.params, module.check_mode, module.warn)
+        # With thousands of servers Ansible is busier with what is returned than HAProxy is with the shift.
+        if not module._diff:
+            del result["diff"]
+        names = [server["name"] for server in module.params["servers"]]
+        module.exit_json(**result, invocation={"module_args": {**module.params, "servers": names}})
     except SluiceError as error:
         module.fail_json(msg=str(error), **error.details)
     except OSError as error:

@@ -5,15 +5,28 @@
 
 from __future__ import annotations
 
+import re
+import socket
 import time
+from collections import Counter
 from collections.abc import Callable
+from math import sqrt
 
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._latency import BOUNDS, histograms
-from haproxy_process import HAProxy, WebServer, free_port, get
+from haproxy_process import PATIENCE, HAProxy, WebServer, free_port, get
 from role_template import servers, write
 
 Web = Callable[[str], WebServer]
 BOTH = {"blue": 50.0, "green": 50.0}
+# Lets HAProxy tell of each request the rate at which it came, and whether it was timed.
+TOLD = """    http-request set-var(txn.rate) fe_req_rate
+    http-response set-header x-told "%[var(txn.rate)] %s %[var(txn.sluice_began),bool]"
+    default_backend shop
+"""
+ANSWER = re.compile(r"x-told: (\d+) (\S+) (\d?)")
+# So many tell one of eight from one of seven and from one of nine.
+ENOUGH = 40_000
+BURST = 500
 
 
 def test_every_response_is_counted_once_for_its_server_and_never_below_the_time_that_it_waited(
@@ -65,3 +78,35 @@ def test_a_service_without_a_histogram_and_a_balancer_without_the_service_have_n
     haproxy.start()
     assert histograms(haproxy.runtime, "shop") is None
     assert histograms(haproxy.runtime, "nothing") is None
+
+
+def test_of_many_requests_one_of_eight_is_counted_by_chance_and_of_few_each(haproxy: HAProxy) -> None:
+    port = free_port()
+    answers = f"frontend answers\n    bind 127.0.0.1:{port}\n    http-request return status 200\n"
+    # With one thread nothing happens between the template's look at the rate and the test's own.
+    haproxy.main.write_text(haproxy.main.read_text().replace("global\n", "global\n    nbthread 1\n", 1) + answers)
+    path = write(haproxy, {"name": "shop", "servers": servers(blue=[port], green=[port])}, BOTH)
+    path.write_text(path.read_text().replace("    default_backend shop\n", TOLD, 1))
+    haproxy.start()
+    told: Counter[tuple[bool, str, bool]] = Counter()
+    until_enough = time.monotonic() + 6 * PATIENCE
+    with socket.create_connection(("127.0.0.1", haproxy.listen), PATIENCE) as peer, peer.makefile("rb") as lines:
+        while sum(count for (many, _name, _timed), count in told.items() if many) < ENOUGH:
+            assert time.monotonic() < until_enough, f"this machine is too slow to say: {told}"
+            peer.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n" * BURST)
+            for _answer in range(BURST):
+                status, *head = iter(lines.readline, b"\r\n")
+                assert status.startswith(b"HTTP/1.1 200 "), status
+                rate, name, began = ANSWER.findall(b"".join(head).decode())[0]
+                told[int(rate) >= 1000, name, began == "1"] += 1
+    both = ("blue1", "green1")
+    assert sum(told[False, name, True] for name in both) > 0
+    assert sum(told[False, name, False] for name in both) == 0, "of few, each"
+    for names in (both, both[:1], both[1:]):
+        timed, left_out = (sum(told[True, name, found] for name in names) for found in (True, False))
+        # Six standard deviations: one run in 500 million is further off by chance.
+        assert abs(timed - (timed + left_out) / 8) < 6 * sqrt((timed + left_out) * 7) / 8, told
+    counted = histograms(haproxy.runtime, "shop")
+    assert counted is not None
+    for name in both:
+        assert sum(counted[name]) == told[True, name, True] + told[False, name, True], "each that is timed, once"

@@ -70,6 +70,25 @@ def ask(port: int, path: str = "/", **headers: str) -> tuple[int, str]:
     return response.status, body
 
 
+def session(port: int, address: str = "127.0.0.1") -> http.client.HTTPConnection:
+    """A connection from an address of this machine, open until it is closed."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE, source_address=(address, 0))
+    connection.connect()
+    return connection
+
+
+def answer(connection: http.client.HTTPConnection) -> tuple[int, str]:
+    connection.request("GET", "/")
+    response = connection.getresponse()
+    return response.status, response.read().decode()
+
+
+def counted(haproxy: HAProxy, column: str) -> int:
+    """What HAProxy counted at the listener of the service."""
+    head, row = haproxy.runtime.run(["show stat shop_in 1 -1"])[0].splitlines()[:2]
+    return int(dict(zip(head[2:].split(","), row.split(",")))[column])
+
+
 def test_pins_follow_the_journal_without_a_reload(start: Callable[..., HAProxy]) -> None:
     shop = start(pins=PINS)
     journal, port = Journal(shop), shop.listen
@@ -150,6 +169,38 @@ def test_affinity_keeps_sessions_of_a_color_that_gets_no_new_ones(start: Callabl
 def test_an_address_with_too_many_requests_is_told_so(start: Callable[..., HAProxy]) -> None:
     shop = start(limits={"connections": None, "address": {"connections": None, "requests": 5, "period": 3600}})
     assert get(shop.listen, 8, keep=False) == {"blue1": 5, "429": 3}
+    other = session(shop.listen, "127.0.0.2")
+    assert answer(other) == (200, "blue1"), "another address has its own count"
+
+
+def test_connections_above_the_limit_of_the_listener_wait_for_their_turn(start: Callable[..., HAProxy]) -> None:
+    shop = start(limits={"connections": 2, "address": None})
+    held = [session(shop.listen) for _number in range(2)]
+    assert [answer(one) for one in held] == [(200, "blue1")] * 2
+    waiting = [session(shop.listen) for _number in range(2)]
+    for one in waiting:
+        one.request("GET", "/")
+    assert counted(shop, "stot") == 2, "HAProxy has not taken the others yet"
+    for one in held:
+        one.close()
+    for one in waiting:
+        response = one.getresponse()
+        assert (response.status, response.read()) == (200, b"blue1")
+        one.close()
+    assert (counted(shop, "smax"), counted(shop, "stot")) == (2, 4), "all were served, two at a time"
+
+
+@pytest.mark.parametrize("mode", ["http", "tcp"])
+def test_an_address_with_too_many_connections_is_refused_further_ones(start: Callable[..., HAProxy], mode: str) -> None:
+    shop = start(mode=mode, limits={"connections": None, "address": {"connections": 2, "requests": None}})
+    held = [session(shop.listen) for _number in range(2)]
+    assert [answer(one) for one in held] == [(200, "blue1")] * 2
+    with pytest.raises(ConnectionError):
+        answer(session(shop.listen))
+    assert answer(session(shop.listen, "127.0.0.2")) == (200, "blue1"), "another address has its own count"
+    assert [answer(one) for one in held] == [(200, "blue1")] * 2, "those that are there stay"
+    held[0].close()
+    until("a place is free again", lambda: get(shop.listen, 1, keep=False) == {"blue1": 1})
 
 
 def test_tcp_services_split_connections(start: Callable[..., HAProxy]) -> None:

@@ -187,3 +187,30 @@ def test_a_balancer_that_can_hold_no_lease_stops_a_release_before_anything_is_ch
     refused = play("release", version="v2")
     assert "service shop: lb2: systemd does not run on this balancer, so no lease can be held" in said(refused)
     assert refused.changed == []
+
+
+def test_a_balancer_that_refuses_a_shift_sends_the_others_back_and_is_named_with_its_reply(
+    machines: Machines, site: dict[str, Any], play: Play, tmp_path: Path
+) -> None:
+    v2_deployed(machines)
+    refusing = machines["lb2"]
+    process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
+    until("every balancer leads", lambda: all(m.runtime["green1"] > 0 for m in machines.values()), 60)
+    admin = refusing.folder / "run/haproxy/admin.sock"
+    (admin.parent / "operator").symlink_to(f"{refusing.haproxy.socket}.operator")
+    (admin.parent / "operator").replace(admin)
+    done = finished(process)
+    assert done.status != 0
+    result = done.stats["bluegreen_result"]
+    assert (result["outcome"], result["cause"]) == ("failed", "error"), done.output
+    refused = "lb2: HAProxy at /run/haproxy/admin.sock refused `set server shop/"
+    assert result["message"].startswith(refused), "which balancer, and which reply"
+    assert result["message"].count(": Permission denied") == 2, "when it should go on, and when it should go back"
+    assert (machines["lb1"].disk, machines["lb1"].runtime["green1"]) == (STABLE, 0)
+    assert machines["lb1"].events[-1] == "rolled_back"
+    assert not [one for one in done.done if "docker" in one.action], "it may still send the candidate traffic"
+
+    (admin.parent / "admin").symlink_to(refusing.haproxy.socket)
+    (admin.parent / "admin").replace(admin)
+    assert play("abort").status == 0
+    all_on(machines, STABLE)
