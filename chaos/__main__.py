@@ -147,7 +147,13 @@ def main() -> int:
     lanes = [Chaos(Lab(service), folder / service, lease) for service in SERVICES[: options.services]]
     collection = digest(ROOT)
     kept = Kept(BUILD)
-    prepare(lanes, options.again)
+    try:
+        prepare(lanes, options.again)
+    except KeyboardInterrupt:
+        for lane in lanes:
+            lane.stop()
+        say("Stopped before anything was run.")
+        return 2
     urls = [url for lane in lanes for url in lane.lab.urls.values()]
     load = Load(folder / "requests.csv", urls, RATE * len(urls))
     story = Story(kept, Seen(load.path), collection, lease)

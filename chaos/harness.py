@@ -28,6 +28,13 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def is_idle(look: Look) -> bool:
+    """Whether it is safe, nothing is going on, and all balancers are of one mind."""
+    seen = [entry for entry in look.balancers.values() if entry]
+    of_one_mind = len({(entry.stable, entry.version) for entry in seen}) == 1 and seen[0].stable is not None
+    return unsafe(look) is None and of_one_mind and not any(entry.locked or entry.release for entry in seen)
+
+
 class Chaos:
     """The lab under load as one service has it, and what is done to it."""
 
@@ -210,16 +217,16 @@ class Chaos:
             run.broken.append("late twin: the balancers are not as they were before it")
 
     def ready(self) -> Look:
-        """A lab that the next run can begin with: safe, idle, and both balancers of one mind; made so if need be."""
-        for way in (self.roll_back, self.begin_anew, None):
-            look = self.lab.look()
-            seen = [entry for entry in look.balancers.values() if entry]
-            of_one_mind = len({(entry.stable, entry.version) for entry in seen}) == 1 and seen[0].stable is not None
-            idle = not any(entry.locked or entry.release for entry in seen)
-            if unsafe(look) is None and of_one_mind and idle:
+        """A lab that the next run can begin with; made so if need be."""
+        look = self.lab.look()
+        released = any(seen and (seen.version or seen.release) for seen in look.balancers.values())
+        for way in (self.roll_back, self.begin_anew) if released else (self.begin_anew,):
+            if is_idle(look):
                 return look
-            if way:
-                way()
+            way()
+            look = self.lab.look()
+        if is_idle(look):
+            return look
         say(f"{self.service} cannot be brought to a beginning ({unsafe(look)}). A new lab can: make chaos-down")
         raise SystemExit(2)
 
