@@ -15,7 +15,7 @@ export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv venv-test lab lab-down lab-molecule demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
-.PHONY: chaos chaos-full chaos-down
+.PHONY: chaos chaos-full chaos-rollback chaos-down
 .PHONY: bench bench-judge bench-tick test-haproxy-versions
 
 help:  ## this list
@@ -31,11 +31,14 @@ lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
 lab-down: venv  ## remove the lab; images and engine stay
 	$(PLAYBOOK) molecule/shared/destroy.yml
 
-chaos: venv  ## a release on a lab of its own, killed and disturbed in ten minutes' worth of ways
-	$(BIN)/python -m chaos --minutes $(or $(MINUTES),9)
+chaos: venv  ## a release on a lab of its own, killed and disturbed in ten minutes' worth of ways; MINUTES=n for more
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),9.5) $(if $(ONLY),--only '$(ONLY)')
 
-chaos-full: venv  ## the same at every task boundary, with every fault at every moment; hours
-	$(BIN)/python -m chaos
+chaos-full: venv  ## the same at every task boundary, with every fault at every moment; hours, in parts if need be
+	$(BIN)/python -m chaos --resume $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only '$(ONLY)')
+
+chaos-rollback: venv  ## on the same lab: how long a rollback takes, by the balancers' counters; into build/rollback.json
+	$(BIN)/python -m chaos.rollback
 
 chaos-down: venv  ## remove the lab of chaos
 	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m chaos``: breaks everything that can break, at every moment of a release, and counts the promises kept.
 
-Run by ``make chaos`` and ``make chaos-full``. Exits 1 when a promise was broken, 2 when the lab could not be prepared;
-the lab stays up.
+Run by ``make chaos`` and ``make chaos-full``. Exits 1 when a promise was broken, 2 when the lab could not be prepared,
+or not be brought back to a beginning; the lab stays up.
 """
 
 from __future__ import annotations
@@ -13,83 +13,170 @@ import argparse
 import json
 import os
 import re
-import shutil
+import signal
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Optional
 
 import yaml
 
+from chaos.crew import Crew
 from chaos.harness import Chaos, say
-from chaos.judge import broken_promises
-from chaos.lab import INVENTORY, ROOT, SERVICE, Lab
-from chaos.points import enumerate_cases, spread
+from chaos.judge import Run, broken_promises
+from chaos.kept import Kept, Result, digest, left_over
+from chaos.lab import INVENTORY, ROOT, SERVICES, Lab
+from chaos.points import Case, enumerate_cases, spread
+from chaos.seen import LATEST, Seen
 from chaos.table import cells, rows
 from demo.text_table import lines
-from demo.traffic import Load, Request
+from demo.traffic import Load
 
 BUILD = ROOT / "build" / "chaos"
-RESULT = ROOT / "build" / "chaos.json"
-RATE = 120.0
+TABLE = ROOT / "build" / "chaos.json"
+RATE = 15.0
+"""Requests a second through each balancer to each service."""
 
 
 def lease_of() -> float:
-    """Seconds, from the page of the inventory."""
+    """Seconds, the longest of the pages of the inventory."""
     page = yaml.safe_load((INVENTORY / "group_vars" / "all" / "services.yml").read_text(encoding="utf-8"))
-    return float(str(page["bluegreen_services"][SERVICE]["lease"]).rstrip("s"))
+    return max(float(str(service["lease"]).rstrip("s")) for service in page["bluegreen_services"].values())
 
 
-def report(chaos: Chaos, requests: list[Request], seconds: float) -> int:
+class Story:
+    """Hears of each run, keeps its result once all its requests are written down, and tells of it."""
+
+    def __init__(self, kept: Kept, seen: Seen, collection: str, lease: float) -> None:
+        self.kept = kept
+        self.seen = seen
+        self.collection = collection
+        self.lease = lease
+        self.number = 0
+        self.total = 0
+        self.waiting: list[tuple[str, Run]] = []
+        self.results: list[Result] = []
+
+    def tell(self, lane: Chaos, run: Run) -> None:
+        self.number += 1
+        problems = broken_promises(run, self.lease, [])
+        verdict = "BROKEN" if problems else "kept"
+        say(f"{self.number}/{self.total} {lane.service}: {run.case.title}: {verdict} ({run.ended - run.began:.0f} s)")
+        for problem in problems:
+            say(f"    {problem}")
+        self.waiting.append((lane.service, run))
+        self.keep(time.time() - LATEST)
+
+    def keep(self, until: float) -> None:
+        """Keep the results of the runs that were over by then."""
+        self.seen.read()
+        for service, run in [entry for entry in self.waiting if entry[1].ended <= until]:
+            self.waiting.remove((service, run))
+            result = Result.of(run, service, self.collection, self.lease, self.seen.failures)
+            self.results.append(result)
+            self.kept.add(result)
+
+
+def report(cases: list[Case], results: dict[str, Result], story: Story, began: float, lanes: int) -> int:
     """Print the table and what is broken, write the rows; the exit status."""
-    found = rows(chaos.runs, requests, chaos.lease)
-    RESULT.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    found = rows(cases, results, story.collection)
+    TABLE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     say()
     for line in lines(cells(found)):
         say(line)
     broken = [entry for row in found for entry in row["broken"]]
-    say("\nEvery promise was kept." if not broken else "\nBROKEN PROMISES")
+    runs = sum(row["runs"] for row in found)
+    say("\nBROKEN PROMISES" if broken else "\nEvery promise was kept." if runs else "\nNothing was run.")
     for entry in broken:
         say(f"- {entry['run']}")
         for problem in entry["problems"]:
             say(f"    {problem}")
-    runs = sum(row["runs"] for row in found)
-    say(f"\n{runs} runs, {len(requests)} requests, {seconds:.0f} s on {len(os.sched_getaffinity(0))} cores; {RESULT}")
+    seconds = time.time() - began
+    mean = sum(result.seconds for result in story.results) / max(1, len(story.results))
+    say(
+        f"\n{runs} of {len(cases)} cases were run, all with collection {story.collection} but the outdated. "
+        f"This time {len(story.results)} runs, {lanes} services side by side, {mean:.0f} s a run, "
+        f"{story.seen.count} requests, {seconds:.0f} s on {len(os.sched_getaffinity(0))} cores; {TABLE}"
+    )
     return 1 if broken or not runs else 0
+
+
+def prepare(lanes: list[Chaos], again: bool) -> None:
+    """The lab, and one version of each service on it."""
+    if again:
+        for lane in lanes:
+            lane.lab.connect()
+        lanes[0].lab.mend_all()
+    else:
+        lanes[0].prepare()
+        for lane in lanes[1:]:
+            lane.lab.connect()
+    with ThreadPoolExecutor(len(lanes)) as pool:
+        for _ in pool.map(Chaos.ready, lanes):
+            pass
+
+
+def cases_of(chaos: Chaos, kept: Kept, collection: str, resume: bool) -> list[Case]:
+    """Every case, by the tasks of a release that is counted now, or was by an earlier call."""
+    tasks = kept.tasks(collection) if resume else None
+    if tasks is None:
+        tasks = chaos.count()
+        kept.keep_tasks(collection, tasks)
+    cases = enumerate_cases(tasks)
+    say(f"{len(tasks)} tasks, {len(cases)} ways to disturb a release of them; collection {collection}")
+    return cases
+
+
+def interrupted(_signal: int, _frame: object) -> None:
+    raise KeyboardInterrupt
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Break everything at every moment.")
-    parser.add_argument("--minutes", type=float, help="begin no run after so long; what is run is a fair part of all")
+    parser.add_argument("--minutes", type=float, help="end by then; what is run is a fair part of all")
+    parser.add_argument("--resume", action="store_true", help="only what has no result yet with this collection")
     parser.add_argument("--only", default="", help="only runs whose title this pattern is found in")
+    parser.add_argument("--services", type=int, default=len(SERVICES), help="how many side by side")
     parser.add_argument("--again", action="store_true", help="on the lab as an earlier run has left it")
     options = parser.parse_args()
     began = time.time()
-    shutil.rmtree(BUILD, ignore_errors=True)
-    BUILD.mkdir(parents=True)
-    chaos = Chaos(Lab(), BUILD, lease_of())
-    chaos.prepare(options.again)
-    load = Load(BUILD / "requests.csv", list(chaos.lab.urls.values()), RATE)
+    signal.signal(signal.SIGTERM, interrupted)
+    folder = BUILD / time.strftime("%Y%m%dT%H%M%S", time.gmtime(began))
+    folder.mkdir(parents=True)
+    lease = lease_of()
+    lanes = [Chaos(Lab(service), folder / service, lease) for service in SERVICES[: options.services]]
+    collection = digest(ROOT)
+    kept = Kept(BUILD)
     try:
-        tasks = chaos.count()
-        cases = [case for case in enumerate_cases(tasks) if re.search(options.only, case.title)]
-        say(f"{len(tasks)} tasks, {len(cases)} ways to disturb a release of them")
-        counted = time.time()
-        for number, case in enumerate(spread(cases), start=1):
-            start = time.time()
-            if options.minutes is not None and start - counted > options.minutes * 60:
-                break
-            run = chaos.try_case(case)
-            chaos.runs.append(run)
-            problems = broken_promises(run, chaos.lease, [])
-            verdict = "BROKEN" if problems else "kept"
-            say(f"{number}/{len(cases)} {case.title}: {verdict} ({time.time() - start:.0f} s)")
-            for problem in problems:
-                say(f"    {problem}")
+        prepare(lanes, options.again)
+    except KeyboardInterrupt:
+        for lane in lanes:
+            lane.stop()
+        say("Stopped before anything was run.")
+        return 2
+    urls = [url for lane in lanes for url in lane.lab.urls.values()]
+    load = Load(folder / "requests.csv", urls, RATE * len(urls))
+    story = Story(kept, Seen(load.path), collection, lease)
+    crew = Crew(lanes, story.tell, began + options.minutes * 60 if options.minutes is not None else None)
+    status: Optional[int] = None
+    cases: list[Case] = []
+    try:
+        cases = cases_of(lanes[0], kept, collection, options.resume)
+        cases = [case for case in cases if re.search(options.only, case.title)]
+        waiting = left_over(cases, kept.latest(), collection) if options.resume else cases
+        story.total = len(waiting)
+        crew.go(spread(waiting))
     except KeyboardInterrupt:
         say("Stopped; what was run so far:")
-        chaos.stop()
+        crew.stop()
+    except SystemExit as ended:
+        crew.stop()
+        status = int(ended.code or 0)
     finally:
-        requests = load.stop()
-    return report(chaos, requests, time.time() - began)
+        load.stop()
+        story.keep(float("inf"))
+    results = kept.latest() if options.resume else {result.title: result for result in story.results}
+    return status or report(cases, results, story, began, len(lanes))
 
 
 if __name__ == "__main__":

@@ -71,6 +71,10 @@ class Playbook:
         found = MESSAGE.findall(self.output)
         return " ".join(found[-1].split())[:300] if found else " ".join(self.output.split())[-300:]
 
+    @property
+    def ended(self) -> bool:
+        return self.process.poll() is not None
+
     def tasks(self) -> list[Task]:
         path = self.folder / "tasks.jsonl"
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []
@@ -79,19 +83,19 @@ class Playbook:
     def wait_for(self, moment: Moment, limit: float) -> bool:
         """Wait until it is there; False where it ended, or did not get there in ``limit`` seconds."""
         deadline = time.monotonic() + limit
-        while time.monotonic() < deadline:
-            tasks = self.tasks()
-            if tasks and tasks[-1].number >= moment.number and self.process.poll() is None:
-                if moment.seconds is None:
-                    if (self.folder / "held").exists():
-                        return True
-                else:
-                    time.sleep(moment.seconds)
-                    return self.process.poll() is None
-            elif self.process.poll() is not None:
+        while not self._is_at(moment):
+            if self.ended or time.monotonic() > deadline:
                 return False
             time.sleep(0.01)
-        return False
+        time.sleep(moment.seconds or 0.0)
+        return not self.ended
+
+    def _is_at(self, moment: Moment) -> bool:
+        if moment.seconds is None:
+            return (self.folder / "held").exists()
+        path = self.folder / "tasks.jsonl"
+        # A line for each task that has begun.
+        return path.exists() and path.read_bytes().count(b"\n") >= moment.number
 
     def go(self) -> None:
         (self.folder / "go").touch()

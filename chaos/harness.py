@@ -1,19 +1,19 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One run after the other: a release, a fault in it, looks at what came of it, the next command."""
+"""One run after the other of one service: a release, a fault in it, looks at what came of it, the next command."""
 
 from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 from typing import Optional
 
 from chaos.controller import Playbook
 from chaos.judge import GRACE, Command, Look, Run, unsafe
-from chaos.lab import INVENTORY, SERVICE, Lab
+from chaos.lab import INVENTORY, Lab
 from chaos.points import COMMANDS, Case, Task
 
 # One more than there are colors, so that each release replaces a container.
@@ -28,15 +28,23 @@ def say(text: str = "") -> None:
     print(text, flush=True)
 
 
+def is_idle(look: Look) -> bool:
+    """Whether it is safe, nothing is going on, and all balancers are of one mind."""
+    seen = [entry for entry in look.balancers.values() if entry]
+    of_one_mind = len({(entry.stable, entry.version) for entry in seen}) == 1 and seen[0].stable is not None
+    return unsafe(look) is None and of_one_mind and not any(entry.locked or entry.release for entry in seen)
+
+
 class Chaos:
-    """The lab under load, and what is done to it."""
+    """The lab under load as one service has it, and what is done to it."""
 
     def __init__(self, lab: Lab, folder: Path, lease: float) -> None:
         self.lab = lab
+        self.service = lab.service
         self.folder = folder
         self.lease = lease
         self.numbers = itertools.count(1)
-        self.runs: list[Run] = []
+        self.turns = itertools.cycle(lab.balancers)
         self.playbooks: list[Playbook] = []
 
     def playbook(self, name: str, extra: Optional[dict[str, str]] = None, case: Optional[Case] = None) -> Playbook:
@@ -49,7 +57,8 @@ class Chaos:
     def stop(self) -> None:
         """Leave no playbook running."""
         for book in self.playbooks:
-            book.kill_all()
+            if not book.ended:
+                book.kill_all()
 
     def must(self, name: str, extra: Optional[dict[str, str]] = None) -> Playbook:
         """Run what has to work for anything to be tried; SystemExit(2) with the way to look closer."""
@@ -62,23 +71,18 @@ class Chaos:
             raise SystemExit(2)
         return book
 
-    def prepare(self, again: bool) -> None:
-        """A lab on which one version is released; ``again``: it was prepared before, and only has to be mended."""
+    def prepare(self) -> None:
+        """A lab on which versions can be released; what an earlier one has left is taken as it is."""
         self.must("molecule/shared/engine.yml")
         self.lab.connect()
         self.lab.mend_all()
-        if again:
-            self.ready()
-            return
         for name in (
             "molecule/shared/create.yml",
             "molecule/shared/images.yml",
-            "molecule/shared/reset.yml",
             "sluice.bluegreen.site",
             "chaos/prepare.yml",
         ):
             self.must(name)
-        self.must(*self.release(VERSIONS[0]))
 
     def count(self) -> list[Task]:
         """The tasks of a release that nothing disturbs, with the image to be brought; under load."""
@@ -93,13 +97,12 @@ class Chaos:
         version = next(version for version in VERSIONS if version not in seen.held)
         return version, "green" if seen.stable == "blue" else "blue"
 
-    @staticmethod
-    def release(version: str) -> tuple[str, dict[str, str]]:
-        return "sluice.bluegreen.release", {"service": SERVICE, "version": version}
+    def release(self, version: str) -> tuple[str, dict[str, str]]:
+        return "sluice.bluegreen.release", {"service": self.service, "version": version}
 
     def try_case(self, case: Case) -> Run:
         """One run, up to the end of its last command."""
-        run = Run(case, began=time.time())
+        run = Run(case, began=time.time(), urls=list(self.lab.urls.values()))
         run.version, candidate = self.next_release(self.ready())
         if case.fresh:
             self.lab.forget_images(candidate)
@@ -121,7 +124,7 @@ class Chaos:
 
     def hit(self, run: Run) -> str:
         """The balancers take turns."""
-        host: str = self.lab.balancers[len(self.runs) % len(self.lab.balancers)]
+        host: str = next(self.turns)
         if not run.case.fault.ends and run.case.fault.action != "second_release":
             run.hit = self.lab.urls[host]
         return host
@@ -173,13 +176,13 @@ class Chaos:
             if ended != 0 and "locked" not in book.output:
                 run.broken.append(f"a release of two failed without a word on the lock: {book.message}")
 
-    def settle(self, without: Iterable[str], limit: float) -> list[Look]:
+    def settle(self, without: Collection[str], limit: float) -> list[Look]:
         """Look until the traffic has been safe for a while and the lock is dead, or ``limit`` seconds are over."""
         deadline = time.monotonic() + limit + QUIET
         looks: list[Look] = []
         safe_since: Optional[float] = None
         while True:
-            looks.append(self.lab.look().without(without))
+            looks.append(self.lab.look(without))
             now = time.monotonic()
             locked = any(seen.locked for seen in looks[-1].balancers.values() if seen)
             safe_since = (safe_since or now) if unsafe(looks[-1]) is None and not locked else None
@@ -193,7 +196,7 @@ class Chaos:
             self.late_shift(run)
         playbook, given = COMMANDS[name]
         extra = {key: value.format(version=run.version) for key, value in given.items()}
-        book = self.playbook(playbook, {"service": SERVICE, **extra})
+        book = self.playbook(playbook, {"service": self.service, **extra})
         status = book.wait(LIMIT)
         run.commands.append(Command(name, status, "" if status == 0 else book.message))
 
@@ -206,7 +209,7 @@ class Chaos:
             run.broken.append("there was no release whose shift could be replayed")
             return
         before = self.lab.look()
-        book = self.playbook("chaos/late_shift.yml", {"chaos_release_id": holder})
+        book = self.playbook("chaos/late_shift.yml", {"chaos_service": self.service, "chaos_release_id": holder})
         if book.wait(LIMIT) != 0:
             run.broken.append(f"late twin: {book.message}")
         after = self.lab.look()
@@ -214,27 +217,24 @@ class Chaos:
             run.broken.append("late twin: the balancers are not as they were before it")
 
     def ready(self) -> Look:
-        """A lab that the next run can begin with: safe, idle, and both balancers of one mind; made so if need be."""
-        for way in (self.roll_back, self.begin_anew, None):
-            look = self.lab.look()
-            seen = [entry for entry in look.balancers.values() if entry]
-            of_one_mind = len({(entry.stable, entry.version) for entry in seen}) == 1 and seen[0].stable is not None
-            idle = not any(entry.locked or entry.release for entry in seen)
-            if unsafe(look) is None and of_one_mind and idle:
+        """A lab that the next run can begin with; made so if need be."""
+        look = self.lab.look()
+        released = any(seen and (seen.version or seen.release) for seen in look.balancers.values())
+        for way in (self.roll_back, self.begin_anew) if released else (self.begin_anew,):
+            if is_idle(look):
                 return look
-            if way:
-                way()
-        say(f"The lab cannot be brought to a beginning: {unsafe(look)}")
+            way()
+            look = self.lab.look()
+        if is_idle(look):
+            return look
+        say(f"{self.service} cannot be brought to a beginning ({unsafe(look)}). A new lab can: make chaos-down")
         raise SystemExit(2)
 
     def roll_back(self) -> None:
         self.lab.mend_all()
         self.lab.wait_up(list(self.lab.hosts))
-        self.playbook("sluice.bluegreen.rollback", {"service": SERVICE, "takeover": "true", "force": "true"}).wait(
-            LIMIT
-        )
+        extra = {"service": self.service, "takeover": "true", "force": "true"}
+        self.playbook("sluice.bluegreen.rollback", extra).wait(LIMIT)
 
     def begin_anew(self) -> None:
-        for name in ("molecule/shared/reset.yml", "sluice.bluegreen.site"):
-            self.must(name)
         self.must(*self.release(VERSIONS[0]))

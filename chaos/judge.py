@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Optional
 
@@ -63,9 +63,6 @@ class Look:
     at: float
     balancers: Mapping[str, Optional[Balancer]]
 
-    def without(self, lost: Iterable[str]) -> Look:
-        return Look(self.at, {name: seen for name, seen in self.balancers.items() if name not in set(lost)})
-
 
 @dataclass(frozen=True)
 class Command:
@@ -80,7 +77,7 @@ class Command:
 class Run:
     """One case as it went.
 
-    ``hit`` is the address of the balancer that the fault was done to, if it was one.
+    ``urls`` are the addresses of its service on the balancers, ``hit`` the one of these that the fault was done to.
     ``since`` is when the traffic should have begun to be safe: the kill, or the end of a release that lived on.
     ``fault_looks`` are those while the fault lasted, ``looks`` those after it, up to the next command.
     """
@@ -90,6 +87,7 @@ class Run:
     ended: float = 0.0
     since: float = 0.0
     healed: float = 0.0
+    urls: Collection[str] = ()
     hit: Optional[str] = None
     fault_looks: list[Look] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
@@ -143,6 +141,7 @@ def lost(run: Run, requests: Iterable[Request]) -> list[Request]:
         request
         for request in requests
         if request.failed
+        and request.balancer in run.urls
         and run.began <= request.at < run.ended
         and (run.case.fault.spares or request.balancer != run.hit)
     ]

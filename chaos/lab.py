@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Optional
@@ -18,34 +18,43 @@ import docker.errors
 import yaml
 
 from chaos.judge import Balancer, Look
+from chaos.observer import Observer
 
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parent
 INVENTORY = FOLDER / "inventory"
-SERVICE = "shop"
-SOCKET = "/run/haproxy/admin.sock"
+SERVICES = ("shop", "cart", "news")
+"""The first one has VMs of its own, so that all of them can be spoiled."""
+FAULTY = "mail"
+"""Version v3 of this one fails with some of its requests."""
 STATE = "/var/lib/sluice"
 PYTHON = "/usr/bin/python3"
 UP_WITHIN = 90.0
 
 
 class Lab:
-    """One container of the engine for each host of the inventory."""
+    """One container of the engine for each host of the inventory, as one service sees them."""
 
-    def __init__(self) -> None:
+    def __init__(self, service: str = SERVICES[0]) -> None:
+        self.service = service
+        page = yaml.safe_load((INVENTORY / "group_vars" / "all" / "services.yml").read_text(encoding="utf-8"))
+        listener = str(page["bluegreen_services"][service]["listen"]["bind"]).rsplit(":", 1)[-1]
         hosts = yaml.safe_load((INVENTORY / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]["lab"]
         self.name = hosts["vars"]["lab_name"]
         self.balancer_hosts = hosts["children"]["loadbalancers"]["hosts"]
         vms = hosts["children"]["vms"]["children"]
-        self.vms = {color: list(vms[f"{SERVICE}_{color}"]["hosts"]) for color in ("blue", "green")}
+        groups = page["bluegreen_services"][service]["hosts"]
+        self.vms = {color: list(vms[group]["hosts"]) for color, group in groups.items()}
         self.hosts = {**self.balancer_hosts, **{k: v for group in vms.values() for k, v in group["hosts"].items()}}
         self.balancers = list(self.balancer_hosts)
         self.urls = {
-            name: f"http://127.0.0.1:{host['lab_publish'][0].split(':')[0]}/"
+            name: f"http://127.0.0.1:{outside}/"
             for name, host in self.balancer_hosts.items()
+            for outside, inside in (ports.split(":") for ports in host["lab_publish"])
+            if inside == listener
         }
         self.pool = ThreadPoolExecutor(len(self.balancers))
-        self.observe = (FOLDER / "observe.py").read_text(encoding="utf-8")
+        self.observers: dict[str, Observer] = {}
 
     def connect(self) -> None:
         """Once there is an engine."""
@@ -68,15 +77,20 @@ class Lab:
     def shell(self, host: str, script: str) -> str:
         return self.run(host, "sh", "-ec", script)
 
-    def look(self) -> Look:
-        """How the service stands on every balancer, all asked at once."""
-        return Look(time.time(), dict(zip(self.balancers, self.pool.map(self._look, self.balancers))))
+    def look(self, without: Collection[str] = ()) -> Look:
+        """How the service stands on every balancer but those ``without``, all asked at once."""
+        asked = [host for host in self.balancers if host not in without]
+        return Look(time.time(), dict(zip(asked, self.pool.map(self._look, asked))))
 
     def _look(self, host: str) -> Optional[Balancer]:
         try:
-            said = self.run(host, PYTHON, "-c", self.observe, SOCKET, SERVICE)
-            return Balancer.read(json.loads(said.splitlines()[-1]))
-        except (RuntimeError, docker.errors.APIError, ValueError, OSError):
+            if host not in self.observers:
+                self.observers[host] = Observer(self.container(host), "observe.py", self.service)
+            return Balancer.read(json.loads(self.observers[host].ask()))
+        except (docker.errors.DockerException, ValueError, OSError):
+            # Its host may have been gone meanwhile.
+            if host in self.observers:
+                self.observers.pop(host).close()
             return None
 
     def wait_up(self, hosts: Sequence[str]) -> list[str]:
@@ -106,7 +120,7 @@ class Lab:
             return False
 
     def forget_images(self, color: str) -> None:
-        """Take every container and image away from the VMs of a color: they share their layers."""
+        """Take every container and image away from the VMs of a color, because images share their layers."""
         for host in self.vms[color]:
             self.shell(host, "docker ps -aq | xargs -r docker rm -f; docker image prune -af")
 
@@ -134,7 +148,7 @@ class Lab:
         self.container(host).kill()
 
     def container_kill(self, host: str) -> None:
-        self.shell(host, f"docker ps -q --filter label=sluice.bluegreen.service={SERVICE} | xargs -r docker kill")
+        self.shell(host, f"docker ps -q --filter label=sluice.bluegreen.service={self.service} | xargs -r docker kill")
 
     def disk_fill(self, host: str) -> None:
         """A small disk over the state's folder, with everything that was in it, and not a byte to spare."""

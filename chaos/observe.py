@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Run on a balancer, with what the role installed there: how a service stands, as one line of JSON.
+"""Run on a balancer, with what the role installed there: how a service stands, a line of JSON for each line of input.
 
 Arguments: HAProxy's socket, the service, and the folders of :class:`ServicePaths` where they are others.
 """
@@ -40,4 +40,5 @@ def look(paths: ServicePaths, socket: str) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(look(ServicePaths(*sys.argv[2:]), sys.argv[1])))
+    for _ in sys.stdin:
+        print(json.dumps(look(ServicePaths(*sys.argv[2:]), sys.argv[1])), flush=True)

@@ -6,8 +6,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Optional
 
 # A task that takes longer is also hit in its middle.
@@ -50,7 +51,7 @@ class Fault:
 
     ``row`` is the line of the table that it counts in, ``action`` names the deed. ``ends``: the controller does not
     survive it. ``spares``: requests through the balancer that is hit must survive it. ``lasts``: the first of the next
-    commands has to do its work under it; else it is over by then.
+    commands has to do its work under it; else it is over by then. ``alone``: it hits a host that other services are on.
     """
 
     row: str
@@ -58,6 +59,7 @@ class Fault:
     ends: bool = False
     spares: bool = True
     lasts: bool = False
+    alone: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,11 @@ class Case:
     def title(self) -> str:
         return f"{self.fault.row}; {self.moment.said}; then {' and '.join(self.then)}"
 
+    @property
+    def alone(self) -> bool:
+        """Whether no other service may be released meanwhile."""
+        return self.fault.alone or self.fresh
+
 
 COMMANDS: dict[str, tuple[str, dict[str, str]]] = {
     "release": ("sluice.bluegreen.release", {"version": "{version}"}),
@@ -91,16 +98,16 @@ TERM_IN_MIDDLE = Fault("ansible-playbook ended (SIGTERM), amid a long task", "te
 LOST_IN_MIDDLE = Fault("controller lost with all its processes, amid a long task", "kill_all", ends=True)
 
 STAGE_FAULTS = (
-    Fault("HAProxy reloaded", "haproxy_reload"),
-    Fault("HAProxy restarted", "haproxy_restart", spares=False),
-    Fault("HAProxy killed (SIGKILL)", "haproxy_kill", spares=False),
-    Fault("balancer stopped", "balancer_stop", spares=False),
-    Fault("balancer paused", "balancer_pause", spares=False),
-    Fault("balancer cut off from the network", "balancer_cut", spares=False),
-    Fault("candidate's VM killed", "vm_kill"),
+    Fault("HAProxy reloaded", "haproxy_reload", alone=True),
+    Fault("HAProxy restarted", "haproxy_restart", spares=False, alone=True),
+    Fault("HAProxy killed (SIGKILL)", "haproxy_kill", spares=False, alone=True),
+    Fault("balancer stopped", "balancer_stop", spares=False, alone=True),
+    Fault("balancer paused", "balancer_pause", spares=False, alone=True),
+    Fault("balancer cut off from the network", "balancer_cut", spares=False, alone=True),
+    Fault("candidate's VM killed", "vm_kill", alone=True),
     Fault("candidate's container killed", "container_kill"),
-    Fault("balancer's /var/lib full", "disk_fill", lasts=True),
-    Fault("balancer's clock an hour ahead", "clock_ahead", lasts=True),
+    Fault("balancer's /var/lib full", "disk_fill", lasts=True, alone=True),
+    Fault("balancer's clock an hour ahead", "clock_ahead", lasts=True, alone=True),
     Fault("second release during the first", "second_release"),
 )
 TWO_AT_ONCE = Fault("two releases started together", "second_release")
@@ -208,6 +215,14 @@ def _turn(index: int) -> str:
     return list(COMMANDS)[index % len(COMMANDS)]
 
 
+def rounds(cases: Sequence[Case], size: int) -> Iterator[tuple[list[Case], list[Case]]]:
+    """The same cases, ``size`` at a time: those that must be alone on the lab, and those that may run side by side."""
+    waiting = iter(cases)
+    while taken := list(islice(waiting, size)):
+        yield [case for case in taken if case.alone], [case for case in taken if not case.alone]
+
+
 def _moment(task: Task, seconds: Optional[float]) -> Moment:
-    where = "before" if seconds is None else f"{seconds:.1f} s into"
+    # Without figures, which differ from one counted release to the next: a case is known by its title.
+    where = "before" if seconds is None else "as it begins:" if seconds == BEGUN else "amid"
     return Moment(task.number, seconds, f"{where} task {task.number}, {task.title}")

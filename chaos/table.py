@@ -5,54 +5,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any
 
-from chaos.judge import Run, broken_promises, lost, seconds_to_safe
-from chaos.points import ALL
-from demo.traffic import Request
+from chaos.kept import Result
+from chaos.points import ALL, Case
 
-HEAD = ("fault", "runs", "kept", "worst requests lost", "worst time to safe, s")
+HEAD = ("fault", "cases", "runs", "kept", "worst requests lost", "worst time to safe, s", "last run (UTC)", "outdated")
 
 
-def rows(runs: Sequence[Run], requests: Sequence[Request], lease: float) -> list[dict[str, Any]]:
-    """By fault, in the order of ``points.ALL``.
+def rows(cases: Sequence[Case], results: Mapping[str, Result], collection: str) -> list[dict[str, Any]]:
+    """By fault, in the order of ``points.ALL``, from the last result of each case.
 
-    ``{"fault": str, "runs": int, "promises_kept": int, "worst_requests_lost": int, "worst_seconds_to_safe": float or
-    None, "broken": [{"run": str, "problems": [str]}]}``; None: some run was never seen safe. ``promises_kept`` counts
-    the runs that kept all.
+    ``{"fault": str, "cases": int, "runs": int, "promises_kept": int, "worst_requests_lost": int,
+    "worst_seconds_to_safe": float or None, "first_run": str or None, "last_run": str or None, "outdated": int,
+    "broken": [{"run": str, "problems": [str]}]}``; None in ``worst_seconds_to_safe``: there was no run, or some run was
+    never seen safe. ``promises_kept`` counts the runs that kept all, ``outdated`` those of another collection than
+    ``collection``.
     """
-    grouped = [(fault.row, [run for run in runs if run.case.fault == fault]) for fault in ALL]
-    return [_row(fault, found, requests, lease) for fault, found in grouped if found]
+    found = []
+    for fault in ALL:
+        titles = [case.title for case in cases if case.fault == fault]
+        runs = [results[title] for title in titles if title in results]
+        if titles:
+            found.append({"fault": fault.row, "cases": len(titles), **_row(runs, collection)})
+    return found
 
 
-def _row(fault: str, runs: Sequence[Run], requests: Sequence[Request], lease: float) -> dict[str, Any]:
-    broken = [(run.case.title, broken_promises(run, lease, requests)) for run in runs]
-    times = [seconds_to_safe(run) for run in runs]
-    known = [seconds for seconds in times if seconds is not None]
+def _row(runs: Sequence[Result], collection: str) -> dict[str, Any]:
+    known = [run.seconds_to_safe for run in runs if run.seconds_to_safe is not None]
     return {
-        "fault": fault,
         "runs": len(runs),
-        "promises_kept": sum(not problems for _, problems in broken),
-        "worst_requests_lost": max(len(lost(run, requests)) for run in runs),
-        "worst_seconds_to_safe": round(max(known), 1) if len(known) == len(times) else None,
-        "broken": [{"run": title, "problems": problems} for title, problems in broken if problems],
+        "promises_kept": sum(not run.problems for run in runs),
+        "worst_requests_lost": max((run.requests_lost for run in runs), default=0),
+        "worst_seconds_to_safe": round(max(known), 1) if known and len(known) == len(runs) else None,
+        "first_run": _moment(min(run.at for run in runs)) if runs else None,
+        "last_run": _moment(max(run.at for run in runs)) if runs else None,
+        "outdated": sum(run.collection != collection for run in runs),
+        "broken": [{"run": run.title, "problems": list(run.problems)} for run in runs if run.problems],
     }
 
 
-def cells(found: Sequence[dict[str, Any]]) -> list[list[str]]:
+def cells(found: Sequence[Mapping[str, Any]]) -> list[list[str]]:
     """The same rows for people, below a head."""
-    body = []
-    for row in found:
-        kept = "all" if row["promises_kept"] == row["runs"] else f"{row['promises_kept']} of {row['runs']}"
-        seconds = row["worst_seconds_to_safe"]
-        body.append(
-            [
-                row["fault"],
-                str(row["runs"]),
-                kept,
-                str(row["worst_requests_lost"]),
-                "never" if seconds is None else f"{seconds:.1f}",
-            ]
-        )
-    return [list(HEAD), *body]
+    return [list(HEAD), *(_cells(row) for row in found)]
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    told = [row["fault"], str(row["cases"]), str(row["runs"])]
+    if not row["runs"]:
+        return [*told, "-", "-", "-", "-", "-"]
+    kept = "all" if row["promises_kept"] == row["runs"] else f"{row['promises_kept']} of {row['runs']}"
+    seconds = row["worst_seconds_to_safe"]
+    return [
+        *told,
+        kept,
+        str(row["worst_requests_lost"]),
+        "never" if seconds is None else f"{seconds:.1f}",
+        row["last_run"],
+        str(row["outdated"] or "-"),
+    ]
+
+
+def _moment(at: float) -> str:
+    return datetime.fromtimestamp(at, timezone.utc).strftime("%Y-%m-%d %H:%M")

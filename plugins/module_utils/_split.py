@@ -106,11 +106,9 @@ def take_step(step: Step, balancer: Balancer, check_mode: bool = False) -> Outco
     with mutex(paths.mutex):
         _lock.require(paths, step.release_id)
         outcome, wanted = _observe(step, balancer)
-        _Taking(step, balancer, outcome, wanted).take()
-        try:
-            _roles.follow(paths, balancer.sock)
-        except (SluiceError, OSError) as error:
-            outcome.warnings.append(f"pins and previews of {paths.service} were not changed: {error}")
+        taking = _Taking(step, balancer, outcome, wanted)
+        taking.take()
+        taking.follow()
         return outcome
 
 
@@ -175,6 +173,7 @@ class _Taking:
         self.shifts = bool(outcome.commands)
         self.leading = _lease.current(self.paths) is not None
         self.armed = False
+        self.unwritten: list[_state.Event] = []
 
     def take(self) -> None:
         step, outcome = self.step, self.outcome
@@ -201,6 +200,13 @@ class _Taking:
             self._record("committed", {"shares": self.wanted, "reason": step.reason}, done)
         for event in step.events:
             self._record(event["event"], event.get("data") or {}, done)
+
+    def follow(self) -> None:
+        """Let pins and previews go where the traffic went, also where the journal could not be told."""
+        try:
+            _roles.follow(self.paths, self.balancer.sock, self.unwritten)
+        except (SluiceError, OSError) as error:
+            self._warn(f"pins and previews of {self.paths.service} were not changed: {error}")
 
     def _require_judged(self) -> None:
         """Refuse to make durable what the gate did not see: somebody else has moved the traffic since the stage."""
@@ -256,6 +262,8 @@ class _Taking:
             # Falling back to what is committed would send the traffic to where it was just taken away from.
             _lease.drop(self.paths, self.balancer.timer)
             self._record("commit_failed", {"shares": self.wanted, "problem": str(error)}, "")
+            self.unwritten += [self._event(event["event"], event.get("data") or {}) for event in self.step.events]
+            self.follow()
             raise BalancerError(
                 f"service {service}: the traffic was taken away, but a reload of HAProxy would bring it back, because "
                 f"the disk still has {_said(self.outcome.committed_before)}. Mend this and do it again: {error}",
@@ -288,6 +296,11 @@ class _Taking:
             if self.forward:
                 raise StateError(f"service {self.paths.service}: {problem}; {done}") from error
             self._warn(problem)
+            self.unwritten.append(self._event(event, data))
+
+    def _event(self, event: str, data: Mapping[str, Any]) -> _state.Event:
+        at = _journal.timestamp(self.balancer.now())
+        return {"event": event, "release_id": self.step.release_id, "at": at, "data": dict(data)}
 
     def _warn(self, problem: str) -> None:
         if problem not in self.outcome.warnings:

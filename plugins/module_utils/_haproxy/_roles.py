@@ -8,7 +8,7 @@ The map's file is written as well, so that a reload keeps it. It says nothing of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,17 +32,17 @@ def roles(state: Mapping[str, Any]) -> dict[str, str]:
     return {role: color for role, color in found.items() if color}
 
 
-def follow(paths: ServicePaths, sock: RuntimeSocket) -> bool:
+def follow(paths: ServicePaths, sock: RuntimeSocket, unwritten: Sequence[_state.Event] = ()) -> bool:
     """Let pins and previews go where the journal says, and say whether that changed anything.
 
-    Nothing is done where HAProxy has none for the service. Raises ``BalancerError`` where it does not take it, and
-    OSError where the journal or the map's file cannot be used.
+    ``unwritten`` are events that the journal did not take. Nothing is done where HAProxy has none for the service.
+    Raises ``BalancerError`` where it does not take it, and OSError where the journal or the map's file cannot be used.
     """
     reply = sock.run([f"show env sluice_Roles_{paths.service}"])[0]
     if "=" not in reply:
         return False
     path = reply.split("=", 1)[1].strip()
-    wanted = roles(_state.derive(_journal.read(paths.journal).events))
+    wanted = roles(_state.derive([*_journal.read(paths.journal).events, *unwritten]))
     commands = _commands(path, map_entries(sock.run([f"show map {path}"])[0]), wanted)
     if commands:
         sock.act(commands)

@@ -39,6 +39,7 @@ def observe(machine: Machine) -> Balancer:
     folders = [paths.state_dir, paths.run_dir, paths.config_dir]
     done = subprocess.run(
         [sys.executable, "-S", "-c", program, machine.haproxy.socket, "shop", *folders],
+        input="look\n",
         env={"PYTHONPATH": str(machine.helper_folder()), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,
         text=True,

@@ -5,16 +5,20 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
+import os
 import socket
 import ssl
 import subprocess
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock, _split
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import BalancerError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._latency import histograms
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._roles import follow, map_text
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._shift import shift
@@ -42,11 +46,25 @@ class Journal:
 
     def __init__(self, haproxy: HAProxy) -> None:
         self.haproxy = haproxy
-        self.paths = ServicePaths("shop", str(haproxy.folder / "lib"), str(haproxy.folder / "run"))
+        self.paths = ServicePaths(
+            "shop", str(haproxy.folder / "lib"), str(haproxy.folder / "run"), str(haproxy.conf_dir)
+        )
 
     def note(self, event: str, release_id: str, **data: Any) -> bool:
         _journal.append(self.paths.journal, event, release_id, data)
         return follow(self.paths, self.haproxy.runtime)
+
+    def back(self, release_id: str, problem: OSError | None) -> None:
+        """All traffic to blue, as a gate orders it; the disk may have a problem with that."""
+
+        def commit(_weights: object, _shares: object, _dry_run: bool) -> bool:
+            if problem:
+                raise problem
+            return True
+
+        event = {"event": "rolled_back", "data": {"cause": "errors"}}
+        step = _split.Step(release_id, NAMES, STABLE, 30.0, commit=True, events=[event], journal_required=False)
+        _split.take_step(step, _split.Balancer(self.paths, self.haproxy.runtime, "", _lease.SystemdTimer(), commit))
 
 
 @pytest.fixture
@@ -119,6 +137,30 @@ def test_pins_follow_the_journal_without_a_reload(start: Callable[..., HAProxy])
     journal.note("promoted", "r1")
     assert pinned() | {ask(port, X_Old="1")[1]} == {"green1"}
     assert Path(shop.folder, "maps", "shop.roles.map").read_text() == map_text({"stable": "green"})
+
+
+def test_pins_leave_the_candidate_with_the_traffic_where_the_journal_takes_no_line(
+    start: Callable[..., HAProxy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop = start(pins=PINS)
+    journal = Journal(shop)
+    journal.note("release_started", "r0", version="v1", color="blue")
+    journal.note("promoted", "r0")
+    _lock.acquire(journal.paths, "r1", "alice@ci", 600)
+    journal.note("release_started", "r1", version="v2", color="green")
+    journal.note("deployed", "r1")
+    assert ask(shop.listen, X_Beta="yes")[1] == "green1"
+
+    def full(*_arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(_journal, "_write", full)
+    for problem in (None, OSError(errno.EROFS, os.strerror(errno.EROFS))):
+        follow(journal.paths, shop.runtime)
+        assert ask(shop.listen, X_Beta="yes")[1] == "green1", "as the journal has it"
+        with pytest.raises(BalancerError, match="Read-only") if problem else nullcontext():
+            journal.back("r1", problem)
+        assert ask(shop.listen, X_Beta="yes")[1] == "blue1", "not kept on a version that failed"
 
 
 def test_a_preview_shows_a_color_before_any_traffic_and_counts_for_its_server(start: Callable[..., HAProxy]) -> None:

@@ -32,6 +32,7 @@ class Story:
 
 
 class PretendedLab:
+    service = "shop"
     balancers = ["lb1", "lb2"]
     hosts = ["lb1", "lb2", "blue1", "green1"]
     vms = {"blue": ["blue1"], "green": ["green1"]}
@@ -40,9 +41,9 @@ class PretendedLab:
     def __init__(self, story: Story) -> None:
         self.story = story
 
-    def look(self) -> Look:
-        seen = self.story.looks.pop(0) if self.story.looks else SAFE
-        return Look(self.story.now, {"lb1": seen, "lb2": SAFE})
+    def look(self, without: Sequence[str] = ()) -> Look:
+        seen = {"lb1": self.story.looks.pop(0) if self.story.looks else SAFE, "lb2": SAFE}
+        return Look(self.story.now, {name: entry for name, entry in seen.items() if name not in without})
 
     def wait_up(self, hosts: Sequence[str]) -> list[str]:
         return []
@@ -79,6 +80,8 @@ def story(monkeypatch: pytest.MonkeyPatch) -> Story:
 
         def go(self) -> None:
             told.done.append("go")
+
+        ended = True
 
         def kill_group(self) -> None:
             told.done.append("kill group")
@@ -185,7 +188,18 @@ def test_a_lab_that_is_not_ready_is_rolled_back_first(story: Story) -> None:
     assert story.done[:3] == ["mend all", "start rollback", "start release v3"]
 
 
-def test_a_lab_that_a_rollback_does_not_help_is_begun_anew(story: Story) -> None:
+def test_a_service_that_a_rollback_does_not_help_is_released_anew(story: Story) -> None:
     story.looks = [Balancer(**{**vars(SAFE), "release": "rolling"})] * 2
     try_case(story, points.KILL_AT_BOUNDARY)
-    assert story.done[2:6] == ["start molecule/shared/reset.yml", "start site", "start release v1", "start release v3"]
+    assert story.done[:4] == ["mend all", "start rollback", "start release v1", "start release v3"]
+
+
+def test_what_no_command_brings_to_a_beginning_ends_everything(story: Story) -> None:
+    story.looks = [Balancer(**{**vars(SAFE), "release": "rolling"})] * 3
+    with pytest.raises(SystemExit, match="2"):
+        try_case(story, points.KILL_AT_BOUNDARY)
+
+
+def test_while_a_balancer_is_gone_nobody_looks_at_it(story: Story) -> None:
+    run = try_case(story, named("balancer_stop"))
+    assert [set(look.balancers) for look in (*run.fault_looks[:1], *run.looks[:1])] == [{"lb2"}, {"lb1", "lb2"}]

@@ -129,3 +129,23 @@ def test_every_row_has_its_place_in_the_table() -> None:
 def test_no_two_runs_have_the_same_title() -> None:
     titles = Counter(case.title for case in points.enumerate_cases(TASKS))
     assert [title for title, count in titles.items() if count > 1] == []
+
+
+def test_a_case_is_known_by_a_title_that_a_slower_release_does_not_change() -> None:
+    slower = [Task(task.number, task.play, task.name, task.seconds * 1.7) for task in TASKS]
+    assert [c.title for c in points.enumerate_cases(slower)] == [c.title for c in points.enumerate_cases(TASKS)]
+
+
+def test_in_a_round_what_hits_a_host_of_all_services_comes_apart_from_what_may_run_side_by_side() -> None:
+    cases = points.spread(points.enumerate_cases(TASKS))
+    rounds = list(points.rounds(cases, 10))
+    assert Counter(case for alone, beside in rounds for case in (*alone, *beside)) == Counter(cases)
+    assert {len(alone) + len(beside) for alone, beside in rounds[:-1]} == {10}
+    assert all(case.alone for alone, _beside in rounds for case in alone)
+    assert not any(case.alone for _alone, beside in rounds for case in beside)
+
+
+def test_alone_is_what_a_balancer_or_a_vm_suffers_and_what_takes_the_images_away() -> None:
+    beside = {case.fault.action for case in points.enumerate_cases(TASKS) if not case.alone}
+    assert beside == {"kill_group", "term_playbook", "kill_all", "container_kill", "second_release", "late_twin"}
+    assert all(case.alone for case in points.enumerate_cases(TASKS) if case.fresh)
