@@ -4,13 +4,15 @@
 """What the latency histogram costs HAProxy at saturation: its processor time a request, with and without.
 
 A difference of some per cent drowns in what else a machine does within seconds. So one process with one thread has
-services of both kinds, which get the load in turns of a quarter of a second, and each turn is compared with its
-neighbours. A second service without a histogram shows how far apart equal services seem to be.
+services of both kinds, which get the load in turns of a tenth of a second, and each turn is compared with its
+neighbours. The median of all these pairs comes with the interval in which it would be 95 times of 100, whatever the
+noise is like, and a second service without a histogram shows how far apart equal services seem to be.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import os
 import signal
 import statistics
@@ -28,13 +30,14 @@ from role_template import servers as of_ports
 from role_template import write
 
 SERVICES = {"without": False, "with": True, "control": False}
-ROUNDS = 50
-TURN = 0.25
+SECONDS = 90.0
+TURN = 0.1
 # What was under way when the load was stopped still belongs to its turn.
 SETTLE = 0.01
 CONNECTIONS = 64
 # The part of a turn that HAProxy's thread must have run, for HAProxy to be what limits the throughput.
 SATURATED = 0.9
+# Rounds without which there is nothing to say.
 LEAST = 10
 
 
@@ -58,29 +61,42 @@ def cost(folder: Path) -> dict[str, float]:
             write(balancer, page, STABLE, haproxy_histogram=histogram)
         balancer.start()
         rounds = measured(balancer, ports)
+    if len(rounds) < LEAST:
+        raise SystemExit(f"bench: this machine had time for {len(rounds)} rounds, and {LEAST} are the least")
     seconds = {name: [turns[name].seconds / turns[name].requests for turns in rounds] for name in SERVICES}
     # The turns before and after the one with the histogram.
     around = [(a + b) / 2 for a, b in zip(seconds["without"], seconds["control"])]
+    low, middle, high = more(around, seconds["with"])
     found = {
+        "histogram_rounds": float(len(rounds)),
         "histogram_off_requests_per_s": 1 / statistics.median(around),
         "histogram_on_requests_per_s": 1 / statistics.median(seconds["with"]),
-        "histogram_cost_percent": more(around, seconds["with"]),
-        "histogram_control_percent": more(seconds["without"], seconds["control"]),
+        "histogram_cost_percent": middle,
+        "histogram_cost_low_percent": low,
+        "histogram_cost_high_percent": high,
+        "histogram_control_percent": more(seconds["without"], seconds["control"])[1],
     }
     busy = [turns for turns in rounds if all(turn.seconds > SATURATED * turn.took for turn in turns.values())]
     if len(busy) >= LEAST:
         clock = {name: [turns[name].took / turns[name].requests for turns in busy] for name in SERVICES}
-        found["histogram_throughput_cost_percent"] = more(clock["without"], clock["with"])
+        found["histogram_throughput_cost_percent"] = more(clock["without"], clock["with"])[1]
     return found
 
 
-def more(without: Sequence[float], having: Sequence[float]) -> float:
-    """Per cent that ``having`` takes more than ``without``, by the median of the pairs."""
-    return 100 * (statistics.median(b / a for a, b in zip(without, having)) - 1)
+def more(without: Sequence[float], having: Sequence[float]) -> tuple[float, float, float]:
+    """Per cent that ``having`` takes more than ``without``: the median of the pairs between the ends of its interval.
+
+    Of n pairs, the number below the true median has the mean n / 2 and the variance n / 4, whatever they are.
+    """
+    ratios = sorted(b / a for a, b in zip(without, having))
+    half = 0.98 * math.sqrt(len(ratios))
+    ends = (ratios[math.floor(len(ratios) / 2 - half)], ratios[math.ceil(len(ratios) / 2 + half) - 1])
+    low, middle, high = (100 * (ratio - 1) for ratio in (ends[0], statistics.median(ratios), ends[1]))
+    return low, middle, high
 
 
-def measured(balancer: HAProxy, ports: Mapping[str, int], rounds: int = ROUNDS) -> list[dict[str, Turn]]:
-    """A turn of each service in each round, HAProxy on a core of its own where there are two."""
+def measured(balancer: HAProxy, ports: Mapping[str, int], limit: float = SECONDS) -> list[dict[str, Turn]]:
+    """A turn of each service in each round, for ``limit`` seconds, HAProxy on a core of its own where there are two."""
     cores = sorted(os.sched_getaffinity(0))
     pid = balancer.processes[-1].pid
     os.sched_setaffinity(pid, cores[:1])
@@ -88,9 +104,10 @@ def measured(balancer: HAProxy, ports: Mapping[str, int], rounds: int = ROUNDS) 
     with _loads(ports, set(cores[1:] or cores)) as loads:
         for name, load in loads.items():
             _turn(balancer, pid, name, load)
-        for number in range(rounds):
+        end = time.monotonic() + limit
+        while time.monotonic() < end:
             # The order changes, so that a machine that slows down does not speak for one side.
-            order = list(loads) if number % 2 else list(reversed(loads))
+            order = list(loads) if len(found) % 2 else list(reversed(loads))
             turns = {name: _turn(balancer, pid, name, loads[name]) for name in order}
             # On a machine that others use too, a load may not have run at all.
             if all(turn.requests > 0 for turn in turns.values()):

@@ -18,6 +18,7 @@ from ansible_collections.sluice.bluegreen.plugins.modules import haproxy_split
 
 REPEATS = 3
 LOOPED = 100
+SHARES = (5, 25, 50, 75)
 GROWTH = (10, 100, 1000, 5000)
 
 
@@ -69,33 +70,38 @@ def over_ssh(folder: Path) -> dict[str, float]:
         ssh.host(folder / "ssh") as variables,
     ):
         params = _params(balancer, 1000, port)
-        ours = [
-            {
-                "name": "one task",
-                "sluice.bluegreen.haproxy_split": {
-                    **{key: value for key, value in params.items() if key != "servers"},
-                    "servers": "{{ servers }}",
-                    "shares": {"blue": 100 - share, "green": share},
+        names = [server["name"] for server in params["servers"][:LOOPED]]
+        # In turns, so that a machine that slows down does not speak for one side.
+        tasks = [
+            task
+            for number, share in enumerate(SHARES)
+            for task in (
+                {
+                    "name": "one task",
+                    "sluice.bluegreen.haproxy_split": {
+                        **{key: value for key, value in params.items() if key != "servers"},
+                        "servers": "{{ servers }}",
+                        "shares": {"blue": 100 - share, "green": share},
+                    },
                 },
-            }
-            for share in (5, 25, 50, 75)
+                {
+                    "name": "loop",
+                    "community.general.haproxy": {
+                        "state": "enabled",
+                        "backend": "shop",
+                        "host": "{{ item }}",
+                        "weight": "77",
+                        "socket": balancer.socket,
+                    },
+                    "loop": names[number :: len(SHARES)],
+                },
+            )
         ]
-        loop = {
-            "name": "loop",
-            "community.general.haproxy": {
-                "state": "enabled",
-                "backend": "shop",
-                "host": "{{ item }}",
-                "weight": "77",
-                "socket": balancer.socket,
-            },
-            "loop": [server["name"] for server in params["servers"][:LOOPED]],
-        }
         warm = [{"name": name, "ansible.builtin.ping": {}} for name in ("warm", "bare", "bare", "bare")]
         variables = {**variables, "servers": params["servers"]}
-        took = ssh.seconds(folder / "tasks", variables, [*warm, *ours, loop])
+        took = ssh.seconds(folder / "tasks", variables, [*warm, *tasks])
     task = statistics.median(took["one task"])
-    by_loop = took["loop"][-1] / LOOPED
+    by_loop = sum(took["loop"]) / LOOPED
     return {
         "ssh_ping_task_s": statistics.median(took["bare"]),
         "shift_2000_task_s": task,

@@ -109,7 +109,14 @@ class Balancer:
             (folder / "latency.map").write_text("\n".join(_latency.map_lines()) + "\n")
             rules, table = HISTOGRAM.format(map=folder / "latency.map"), HISTOGRAM_TABLE
         config.write_text(CONFIG.format(socket=self.socket, port=self.port, histogram=rules, **ports) + table)
-        self.process = subprocess.Popen([_haproxy(), "-db", "-f", str(config)], stderr=subprocess.DEVNULL)
+        self.start = [_haproxy(), "-db", "-f", str(config)]
+        self.process = subprocess.Popen(self.start, stderr=subprocess.DEVNULL)
+
+    def reload(self) -> None:
+        """A new process takes over and works with what the file says; the old one goes."""
+        old = self.process
+        self.process = subprocess.Popen([*self.start, "-sf", str(old.pid)], stderr=subprocess.DEVNULL)
+        old.wait(10)
 
     def command(self, command: str) -> str:
         with socket.socket(socket.AF_UNIX) as client:

@@ -81,6 +81,20 @@ def test_a_weight_that_somebody_changed_is_a_lost_split(site, play):
     assert "lb2 gives green1 weight 0 instead of 25" in result["msg"]
 
 
+def test_a_reload_in_mid_stage_falls_back_to_what_is_committed_and_is_a_lost_split(site, play):
+    stage = {"blue1": 80, "green1": 10, "green2": 10}
+    for balancer in site.balancers:
+        for name, weight in stage.items():
+            balancer.command(f"set weight shop/{name} {weight}")
+    site.load()
+    run = play(site.gate(dwell=30, weights=stage), site.hosts())
+    run.wait_for(" s: hold ")
+    site.balancers[0].reload()
+    result = run.result()
+    assert (result["verdict"], result["cause"]) == ("rollback", "split_lost"), run.output
+    assert "lb1 gives blue1 weight 50 instead of 80" in result["msg"], "what is on its disk"
+
+
 def test_a_candidate_whose_servers_are_all_down_is_rolled_back_at_once(site, play):
     for name in ("green1", "green2"):
         site.apps[name].stop()

@@ -206,6 +206,8 @@ def test_affinity_keeps_sessions_of_a_color_that_gets_no_new_ones(start: Callabl
     shift(shop.runtime, "shop", split_weights(NAMES, ALL_GREEN))
     assert ask(shop.listen)[1] == "green1"
     assert ask(shop.listen, Cookie=cookie)[1] == "blue1", "established"
+    shop.runtime.act(["set server shop/blue1 health down"])
+    assert ask(shop.listen, Cookie=cookie)[1] == "green1", "until its server goes, as when another version is deployed"
 
 
 def test_an_address_with_too_many_requests_is_told_so(start: Callable[..., HAProxy]) -> None:
