@@ -32,8 +32,8 @@ UP_WITHIN = 90.0
 class Lab:
     """One container of the engine for each host of the inventory."""
 
-    def __init__(self) -> None:
-        hosts = yaml.safe_load((INVENTORY / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]["lab"]
+    def __init__(self, inventory: Path = INVENTORY) -> None:
+        hosts = yaml.safe_load((inventory / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]["lab"]
         self.name = hosts["vars"]["lab_name"]
         self.balancer_hosts = hosts["children"]["loadbalancers"]["hosts"]
         vms = hosts["children"]["vms"]["children"]
