@@ -16,6 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
 .PHONY: chaos chaos-full chaos-down
+.PHONY: prove-gates
 .PHONY: bench bench-judge bench-tick test-haproxy-versions
 
 help:  ## this list
@@ -40,6 +41,9 @@ chaos-full: venv  ## the same at every task boundary, with every fault at every 
 chaos-down: venv  ## remove the lab of chaos
 	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml
 
+prove-gates: venv  ## releases on the lab, good, bad and in trouble, each with the verdict that it must have; a quarter of an hour
+	$(BIN)/python -m gates
+
 test: test-quick test-integration test-molecule  ## everything, on the lab's hosts too
 
 # Side by side, because ansible-lint alone would fill the time of one core.
@@ -53,7 +57,7 @@ lint-ansible: venv-test
 lint-python: venv-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy plugins/ chaos/
+	$(BIN)/mypy plugins/ chaos/ gates/
 
 test-unit: venv-test
 	$(BIN)/pytest --numprocesses 2 tests/unit
