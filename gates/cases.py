@@ -20,6 +20,12 @@ COUNTED: dict[str, Any] = {
     "bad": 'sum by (color, instance) (http_requests_total{path="/", status=~"5.."})',
     "server_label": "instance",
 }
+TIMED: dict[str, Any] = {
+    "source": "prometheus",
+    "url": PROMETHEUS,
+    "buckets": 'sum by (color, instance, le) (http_request_duration_seconds_bucket{path="/"})',
+    "server_label": "instance",
+}
 LIMIT: dict[str, Any] = {
     "name": "99 % of the requests within half a second",
     "url": PROMETHEUS,
@@ -124,7 +130,7 @@ CASES = (
         "a good version, judged by Prometheus, which stops",
         "paused",
         "source_down",
-        gates={"errors": COUNTED, "thresholds": [LIMIT]},
+        gates={"errors": COUNTED, "latency": TIMED, "thresholds": [LIMIT]},
         stages=(25, 50, 100),
         timeout=60,
         acts=(Act(2, 0, "prometheus_stop"),),

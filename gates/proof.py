@@ -52,7 +52,8 @@ class Proof:
 
     def start(self, name: str, extra: Mapping[str, Any], case: Optional[Case] = None) -> Playbook:
         """A playbook with the lab's page, and the case's gates and stages on it."""
-        folder = self.folder / f"{next(self.numbers):02d}-{case.name if case else 'lab'}-{name.rpartition('.')[2]}"
+        short = name.removesuffix(".yml").replace("/", ".").rpartition(".")[2]
+        folder = self.folder / f"{next(self.numbers):02d}-{case.name if case else 'lab'}-{short}"
         page = self.page
         if case:
             page = {
