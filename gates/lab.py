@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,15 @@ class Lab(AnyLab):
         everybody = [vm for vms in self.vms.values() for vm in vms]
         return {"all": everybody, "candidate": of_candidate, "one": of_candidate[-1:]}.get(said, [])
 
+    def act(self, what: str, vms: Sequence[str]) -> None:
+        """Do it to all of them at once, or to none in particular."""
+        do = getattr(self, what)
+        if not vms:
+            do()
+            return
+        with ThreadPoolExecutor(len(vms)) as hands:
+            list(hands.map(do, vms))
+
     def fail_third(self, vm: str) -> None:
         """A third of the requests, whatever version it is."""
         told = json.dumps({"error_ratio": 0.33})
@@ -43,8 +54,7 @@ class Lab(AnyLab):
 
     def quiet(self) -> None:
         """No trouble anywhere, and Prometheus runs."""
-        for vm in self.whom("all", "blue"):
-            self.fail_none(vm)
+        self.act("fail_none", self.whom("all", "blue"))
         self.run(self.balancers[0], "systemctl", "start", "prometheus")
 
     def events(self) -> list[dict[str, Any]]:
