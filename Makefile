@@ -14,8 +14,11 @@ export ANSIBLE_LOCALHOST_WARNING := false
 export ANSIBLE_INVENTORY_UNPARSED_WARNING := false
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help venv venv-test lab lab-down lab-molecule demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
+.PHONY: help venv venv-test clean
+.PHONY: lab lab-down lab-molecule demo
+.PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-down
+.PHONY: prove-gates
 .PHONY: bench bench-judge bench-tick test-haproxy-versions
 
 help:  ## this list
@@ -43,6 +46,9 @@ chaos-rollback: venv  ## on the same lab: how long a rollback takes, by the bala
 chaos-down: venv  ## remove the lab of chaos
 	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml
 
+prove-gates: venv  ## releases on the lab, good, bad and in trouble, each with the verdict that it must have; a quarter of an hour
+	$(BIN)/python -m gates
+
 QUICK := lint-ansible lint-python test-unit
 
 # The lab is made beside the quick tests: it waits for packages, they for a core.
@@ -62,7 +68,7 @@ lint-ansible: venv-test
 lint-python: venv-test
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy plugins/ chaos/
+	$(BIN)/mypy plugins/ chaos/ gates/
 
 test-unit: venv-test
 	$(BIN)/pytest --numprocesses 2 tests/unit

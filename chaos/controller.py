@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Optional
+from typing import Any, Optional
 
 from chaos.points import Moment, Task, read_tasks
 
@@ -29,7 +30,7 @@ class Playbook:
     """One run, from its making on; everything about it lies in ``folder``. It is the head of its own process group."""
 
     def __init__(
-        self, folder: Path, name: str, extra: Mapping[str, str], inventory: Path, hold: Optional[Moment] = None
+        self, folder: Path, name: str, extra: Mapping[str, Any], inventory: Path, hold: Optional[Moment] = None
     ) -> None:
         folder.mkdir(parents=True)
         self.folder = folder
@@ -47,9 +48,7 @@ class Playbook:
             "SLUICE_CHAOS_FOLDER": str(folder),
             "SLUICE_CHAOS_HOLD": str(hold.number if hold and hold.seconds is None else 0),
         }
-        command = [str(BIN / "ansible-playbook"), "-i", str(inventory), name]
-        for key, value in extra.items():
-            command += ["-e", f"{key}={value}"]
+        command = [str(BIN / "ansible-playbook"), "-i", str(inventory), name, "-e", json.dumps(dict(extra))]
         with (folder / "output").open("wb") as output:
             self.process = subprocess.Popen(
                 command,

@@ -35,11 +35,11 @@ UP_WITHIN = 90.0
 class Lab:
     """One container of the engine for each host of the inventory, as one service sees them."""
 
-    def __init__(self, service: str = SERVICES[0]) -> None:
+    def __init__(self, service: str = SERVICES[0], inventory: Path = INVENTORY) -> None:
         self.service = service
-        page = yaml.safe_load((INVENTORY / "group_vars" / "all" / "services.yml").read_text(encoding="utf-8"))
+        page = yaml.safe_load((inventory / "group_vars" / "all" / "services.yml").read_text(encoding="utf-8"))
         listener = str(page["bluegreen_services"][service]["listen"]["bind"]).rsplit(":", 1)[-1]
-        hosts = yaml.safe_load((INVENTORY / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]["lab"]
+        hosts = yaml.safe_load((inventory / "hosts.yml").read_text(encoding="utf-8"))["all"]["children"]["lab"]
         self.name = hosts["vars"]["lab_name"]
         self.balancer_hosts = hosts["children"]["loadbalancers"]["hosts"]
         vms = hosts["children"]["vms"]["children"]

@@ -95,7 +95,7 @@ def prepare() -> list[Run]:
     """Everything before the story, each step once; SystemExit(2) with the way to look closer when one fails."""
     steps = [
         ("The lab: six system containers with systemd and sshd", "molecule/shared/create.yml"),
-        ("The sample service: images v1 to v4", "molecule/shared/images.yml"),
+        ("The sample service: images v1 to v5", "molecule/shared/images.yml"),
         ("Empty what an earlier demo left", "demo/reset.yml"),
         ("Prepare VMs and balancers", "sluice.bluegreen.site"),
         ("Prepare them again: nothing may change", "sluice.bluegreen.site"),

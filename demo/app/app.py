@@ -1,14 +1,16 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The sample service of the demo: four small pages, and a version that can be told to fail or to be ill."""
+"""The sample service of the demo: four small pages, and versions that can be told to fail, to be slow or to be ill."""
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import socket
 import time
+from pathlib import Path
 
 from flask import Flask, Response, g, jsonify, request
 from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_latest
@@ -16,6 +18,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 VERSION = os.environ["VERSION"]
 ERROR_RATIO = float(os.environ.get("ERROR_RATIO", "0"))
 HEALTHY = os.environ.get("HEALTHY", "true") == "true"
+# Seconds that an answer takes, from the service's page, and how many times as long this version needs.
+DELAY = float(os.environ.get("DELAY", "0"))
+SLOWDOWN = float(os.environ.get("SLOWDOWN", "1"))
+# Trouble that comes to this container alone, while it runs: ``{"error_ratio": 0.2}``.
+TROUBLE = Path("/dev/shm/trouble.json")
 HOST = socket.gethostname()
 
 REQUESTS = Counter("http_requests_total", "Requests answered.", ["path", "status", "version"])
@@ -46,10 +53,20 @@ def record(response: Response) -> Response:
     return response
 
 
+def error_ratio() -> float:
+    """The share of the requests that fails: the version's own, or that of a trouble."""
+    try:
+        return float(json.loads(TROUBLE.read_text(encoding="utf-8"))["error_ratio"])
+    except FileNotFoundError:
+        return ERROR_RATIO
+
+
 @app.get("/")
 def index() -> tuple[Response, int]:
-    """Answer with version and host; fail in the share ``ERROR_RATIO`` of the requests."""
-    if random.random() < ERROR_RATIO:
+    """Answer with version and host, as slowly and as badly as it was told to."""
+    if DELAY:
+        time.sleep(DELAY * SLOWDOWN)
+    if random.random() < error_ratio():
         return jsonify(error="this version fails now and then", version=VERSION, host=HOST), 500
     return jsonify(version=VERSION, host=HOST), 200
 

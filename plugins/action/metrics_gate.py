@@ -46,6 +46,8 @@ TICK_MODULE = "sluice.bluegreen.haproxy_tick"
 SPLIT_MODULE = "sluice.bluegreen.haproxy_split"
 # Seconds after which a call to a balancer or a source is given up for good.
 CALL_LIMIT = 30.0
+# Seconds that a balancer which hangs is waited for at least when the others are back.
+BACK_PATIENCE = 3.0
 
 # What a gate asks, with which secrets, and what it does without an answer.
 ASKING_SPEC: dict[str, Any] = {
@@ -265,7 +267,8 @@ class _Look:
 
     def back(self) -> None:
         """Take the traffic away at once; whoever called the gate does it again, and sees to what failed here."""
-        self._pool.ask({name: (SPLIT_MODULE, back_arguments(self._args, name)) for name in self._balancers}, CALL_LIMIT)
+        questions = {name: (SPLIT_MODULE, back_arguments(self._args, name)) for name in self._balancers}
+        self._pool.ask(questions, CALL_LIMIT, patience=BACK_PATIENCE)
 
     def _ticks(self, line: Optional[_tape.Line]) -> dict[str, Any]:
         return {name: (TICK_MODULE, tick_arguments(self._args, name, line)) for name in self._balancers}

@@ -130,38 +130,40 @@ options:
           bad:
             description: For source V(prometheus), a query for the counters of those that failed.
             type: str
-          source:
-            description:
-              - V(haproxy) (the default) has the running totals from the balancers.
-              - V(prometheus) has them from queries that give one series a color and server.
-            type: str
-            choices: [haproxy, prometheus]
-          color_label:
-            description: Label whose value is V(blue) or V(green) (V(color)).
-            type: str
-          server_label:
-            description: Label with the name of the server (V(server)); a port behind it is ignored.
-            type: str
-          url:
-            description: The server that is asked, with any path prefix, e.g. V(http://prometheus.example.com:9090).
-            type: str
-          headers:
-            description: HTTP headers to send.
-            type: dict
-          token:
-            description: Bearer token to send.
-            type: str
-          timeout:
-            description: Seconds to wait for an answer (5).
-            type: float
-          no_data:
-            description: What to do when data have been missing three ticks in a row. By default hold.
-            type: str
-            choices: [hold, pause, rollback]
-          source_down:
-            description: What to do when the source has not answered three ticks in a row. By default hold.
-            type: str
-            choices: [hold, pause, rollback]
+          <<: &series
+            source:
+              description:
+                - V(haproxy) (the default) has the running totals from the balancers.
+                - V(prometheus) has them from queries that give one series a color and server.
+              type: str
+              choices: [haproxy, prometheus]
+            color_label:
+              description: Label whose value is V(blue) or V(green) (V(color)).
+              type: str
+            server_label:
+              description: Label with the name of the server (V(server)); a port behind it is ignored.
+              type: str
+            <<: &asking
+              url:
+                description: The server that is asked, with any path prefix, e.g. V(http://prometheus.example.com:9090).
+                type: str
+              headers:
+                description: HTTP headers to send.
+                type: dict
+              token:
+                description: Bearer token to send.
+                type: str
+              timeout:
+                description: Seconds to wait for an answer (5).
+                type: float
+              no_data:
+                description: What to do when data have been missing three ticks in a row. By default hold.
+                type: str
+                choices: [hold, pause, rollback]
+              source_down:
+                description: What to do when the source has not answered three ticks in a row. By default hold.
+                type: str
+                choices: [hold, pause, rollback]
       latency:
         description:
           - Compares latencies with those of the stable color, from the balancers' own histogram (written by the role
@@ -187,38 +189,7 @@ options:
           buckets:
             description: For source V(prometheus), a query for the buckets of a histogram, with the label C(le).
             type: str
-          source:
-            description:
-              - V(haproxy) (the default) has the running totals from the balancers.
-              - V(prometheus) has them from queries that give one series a color and server.
-            type: str
-            choices: [haproxy, prometheus]
-          color_label:
-            description: Label whose value is V(blue) or V(green) (V(color)).
-            type: str
-          server_label:
-            description: Label with the name of the server (V(server)); a port behind it is ignored.
-            type: str
-          url:
-            description: The server that is asked, with any path prefix, e.g. V(http://prometheus.example.com:9090).
-            type: str
-          headers:
-            description: HTTP headers to send.
-            type: dict
-          token:
-            description: Bearer token to send.
-            type: str
-          timeout:
-            description: Seconds to wait for an answer (5).
-            type: float
-          no_data:
-            description: What to do when data have been missing three ticks in a row. By default hold.
-            type: str
-            choices: [hold, pause, rollback]
-          source_down:
-            description: What to do when the source has not answered three ticks in a row. By default hold.
-            type: str
-            choices: [hold, pause, rollback]
+          <<: *series
       thresholds:
         description: Plain limits on measured values.
         type: list
@@ -281,26 +252,7 @@ options:
           delay:
             description: Seconds after the begin of the stage from which on it is measured (0).
             type: float
-          url:
-            description: The server that is asked, with any path prefix, e.g. V(http://prometheus.example.com:9090).
-            type: str
-          headers:
-            description: HTTP headers to send.
-            type: dict
-          token:
-            description: Bearer token to send.
-            type: str
-          timeout:
-            description: Seconds to wait for an answer (5).
-            type: float
-          no_data:
-            description: What to do when data have been missing three ticks in a row. By default hold.
-            type: str
-            choices: [hold, pause, rollback]
-          source_down:
-            description: What to do when the source has not answered three ticks in a row. By default hold.
-            type: str
-            choices: [hold, pause, rollback]
+          <<: *asking
       baseline:
         description:
           - Names of servers of both colors. Of the stable color only these are compared with, for instance some that

@@ -25,6 +25,7 @@ from ansible.errors import AnsibleConnectionFailure
 from ansible.module_utils.parsing.convert_bool import boolean
 from ansible.playbook.play_context import PlayContext
 from ansible.plugins.action import ActionBase
+from ansible.plugins.action.normal import ActionModule as NormalAction
 from ansible.plugins.loader import become_loader, connection_loader
 from ansible.template import Templar
 from ansible.utils.display import Display
@@ -159,8 +160,11 @@ class Pool:
         """A helper that answers questions with ``work``, in its own process; answers must be JSON-ready."""
         self._helpers[name] = _Helper(name, work, self._limit)
 
-    def ask(self, questions: Mapping[str, Any], seconds: float) -> dict[str, Answer]:
+    def ask(self, questions: Mapping[str, Any], seconds: float, patience: Optional[float] = None) -> dict[str, Answer]:
         """Answers by name, after at most ``seconds``; never raises for a host.
+
+        With ``patience`` nobody is waited for much longer than the first that answered took: three times as long, and
+        ``patience`` seconds at least.
 
         A helper that does not answer in time is left to go on, and gets no further question before it has answered or
         its limit is over; the answer that then comes too late counts for the later call, unless a fresh one is there.
@@ -176,7 +180,7 @@ class Pool:
             if not helper.busy:
                 self._send(helper, question)
                 asked.add(name)
-        self._collect(list(questions), asked, seconds, answers)
+        self._collect(list(questions), asked, seconds, answers, patience)
         for name in questions:
             if name not in answers:
                 asked_at = self._helpers[name].asked_at
@@ -207,8 +211,16 @@ class Pool:
             helper.stop()
             helper.ask(question, self._clock(), siblings)
 
-    def _collect(self, names: list[str], asked: set[str], seconds: float, answers: dict[str, Answer]) -> None:
-        deadline = self._clock() + seconds
+    def _collect(
+        self,
+        names: list[str],
+        asked: set[str],
+        seconds: float,
+        answers: dict[str, Answer],
+        patience: Optional[float] = None,
+    ) -> None:
+        began = self._clock()
+        deadline = began + seconds
         while True:
             waiting = {
                 helper.connection: helper
@@ -222,13 +234,9 @@ class Pool:
             for connection, helper in waiting.items():
                 if connection in ready:
                     answers[helper.name] = helper.take()
-
-
-class _Remote(ActionBase):
-    """An action that stands on another host than the task that it belongs to."""
-
-    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
-        raise NotImplementedError
+                    if patience is not None and helper.name in asked:
+                        now = self._clock()
+                        deadline = min(deadline, now + max(patience, 3.0 * (now - began)))
 
 
 def module_on(action: ActionBase, host: str, task_vars: Mapping[str, Any]) -> Work:
@@ -238,7 +246,7 @@ def module_on(action: ActionBase, host: str, task_vars: Mapping[str, Any]) -> Wo
     same play would have on that host; ``action`` is the plugin that asks, ``task_vars`` its variables. The answer is
     the module's result; one that could not be reached has ``unreachable`` and the reason in ``msg``.
     """
-    kept: list[tuple[_Remote, dict[str, Any]]] = []
+    kept: list[tuple[ActionBase, dict[str, Any]]] = []
 
     def work(question: tuple[str, dict[str, Any]]) -> Answer:
         name, arguments = question
@@ -265,7 +273,7 @@ def _first_lines(error: Exception) -> str:
     return text[:300] or type(error).__name__
 
 
-def _remote(action: ActionBase, host: str, task_vars: Mapping[str, Any]) -> tuple[_Remote, dict[str, Any]]:
+def _remote(action: ActionBase, host: str, task_vars: Mapping[str, Any]) -> tuple[ActionBase, dict[str, Any]]:
     """An action on ``host`` with its connection, set up as ``TaskExecutor`` does it, and the host's variables."""
     task = action._task.copy()
     task.delegate_to = None
@@ -285,7 +293,8 @@ def _remote(action: ActionBase, host: str, task_vars: Mapping[str, Any]) -> tupl
     _set_become(connection, task, play_context, variables, templar)
     _set_options(connection, task, play_context, variables, templar)
     connection.update_vars(variables)
-    remote = _Remote(
+    # The plugin of every task that has none of its own; of a module it is the same.
+    remote = NormalAction(
         task=task,
         connection=connection,
         play_context=play_context,

@@ -60,6 +60,27 @@ def test_one_that_hangs_is_not_waited_for_and_the_others_go_on():
         assert time.monotonic() - started < 5, "nobody waits for one that has hung before"
 
 
+def test_with_patience_one_that_hangs_is_not_waited_for_long_once_another_has_answered():
+    with Pool(limit=30) as pool:
+        pool.add("slow", hang_when_told)
+        pool.add("quick", hang_when_told)
+        answers = pool.ask({"slow": "hang", "quick": "x"}, 600, patience=0.3)
+        assert answers["quick"] == {"said": "x"}
+        assert "unreachable" in answers["slow"], f"it was waited for until its attempt was ended: {answers['slow']}"
+
+
+def test_with_patience_nobody_is_cut_off_before_one_has_answered():
+    def slowly(question):
+        time.sleep(0.5)
+        return {"said": question}
+
+    with Pool(limit=30) as pool:
+        for name in ("a", "b"):
+            pool.add(name, slowly)
+        answers = pool.ask({"a": 1, "b": 2}, 20, patience=0.1)
+    assert answers == {"a": {"said": 1}, "b": {"said": 2}}
+
+
 def test_one_that_hangs_for_too_long_is_killed_and_started_anew():
     with Pool(limit=0.5) as pool:
         pool.add("slow", hang_when_told)

@@ -135,6 +135,21 @@ def test_a_tick_without_requests_of_one_color_says_nothing(stable, candidate):
     assert good_increment(*candidate, 0, 0, 0.01, 2.0, 0.002) == 0.0
 
 
+@pytest.mark.parametrize(
+    ("increments", "grid"), [(error_increments(1.5), ERROR_GRID), (slow_increments(0.1), LATENCY_ODDS)]
+)
+@given(counts, counts)
+def test_a_tick_that_comes_in_two_halves_is_the_same_evidence(increments, grid, candidate, stable):
+    whole, halves = Mixture(len(grid)), Mixture(len(grid))
+    half = (*candidate, *stable)
+    found = increments(*(2 * count for count in half))
+    if found is not None:
+        whole.add(found)
+        for _ in range(2):
+            halves.add(increments(*half))
+    assert halves.ln_e == pytest.approx(whole.ln_e, abs=1e-9)
+
+
 @given(st.lists(st.tuples(counts, counts), max_size=12))
 def test_the_cap_bounds_the_growth_of_a_tick_and_never_raises_the_evidence(ticks):
     increments = error_increments(1.5)
