@@ -11,10 +11,11 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from chaos.lab import ROOT, SERVICE, STATE
+from chaos.lab import ROOT, STATE
 from chaos.lab import Lab as AnyLab
 
 INVENTORY = ROOT / "inventories" / "lab"
+SERVICE = "shop"
 _OWN = f"docker ps -q --filter label=sluice.bluegreen.service={SERVICE}"
 _TROUBLE = "/dev/shm/trouble.json"
 
@@ -23,7 +24,7 @@ class Lab(AnyLab):
     """Acts take the name of a VM; what concerns a balancer takes none."""
 
     def __init__(self) -> None:
-        super().__init__(inventory=INVENTORY)
+        super().__init__(SERVICE, INVENTORY)
 
     def whom(self, said: str, candidate: str) -> list[str]:
         """The VMs that a case calls ``all``, ``candidate``, ``one`` of the candidate, or ``""`` for none."""

@@ -16,11 +16,10 @@ from typing import Any, Optional
 import yaml
 
 from chaos.controller import Playbook
-from chaos.lab import SERVICE
 from demo.traffic import Load, Request
 from gates.cases import Act, Case
 from gates.expect import ENDED, Answers, Seen, moment
-from gates.lab import INVENTORY, Lab
+from gates.lab import INVENTORY, SERVICE, Lab
 
 RATE = 200.0
 LIMIT = 600.0
