@@ -49,7 +49,7 @@ class Proof:
         self.page: dict[str, Any] = pages["bluegreen_services"][SERVICE]
         self.page["container"]["env"]["DELAY"] = DELAY
         # A lab on a busy machine is slow, which is not what is tried here.
-        self.page["health"]["timeout"] = self.page["lease"] = "60s"
+        self.page["health"]["timeout"] = self.page["lease"] = "2m"
 
     def start(self, name: str, extra: Mapping[str, Any], case: Optional[Case] = None) -> Playbook:
         """A playbook with the lab's page, and the case's gates and stages on it."""
