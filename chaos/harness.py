@@ -19,7 +19,7 @@ from chaos.points import COMMANDS, Case, Task
 # One more than there are colors, so that each release replaces a container.
 VERSIONS = ("v1", "v2", "v3")
 # Far more than a release takes on a slow machine.
-LIMIT = 300.0
+LIMIT = 900.0
 LOOK_EVERY = 0.5
 QUIET = 3.0
 
@@ -64,7 +64,7 @@ class Chaos:
         """Run what has to work for anything to be tried; SystemExit(2) with the way to look closer."""
         began = time.time()
         book = self.playbook(name, extra)
-        status = book.wait(15 * 60)
+        status = book.wait(3 * LIMIT)
         say(f"{name} {' '.join((extra or {}).values())}: {time.time() - began:.1f} s, exit status {status}")
         if status != 0:
             say(f"The preparation stops here: {book.message}\nAll of it is in {book.folder}/output.")
@@ -237,4 +237,6 @@ class Chaos:
         self.playbook("sluice.bluegreen.rollback", extra).wait(LIMIT)
 
     def begin_anew(self) -> None:
+        # What was interrupted holds its lock a little longer.
+        self.settle([], self.lease)
         self.must(*self.release(VERSIONS[0]))
