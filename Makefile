@@ -34,14 +34,15 @@ lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
 lab-down: venv  ## remove the lab; images and engine stay
 	$(PLAYBOOK) molecule/shared/destroy.yml
 
+CHAOS = $(if $(ONLY),--only '$(ONLY)') $(if $(LEASE),--lease $(LEASE))
 chaos: venv  ## a release on a lab of its own, killed and disturbed in ten minutes' worth of ways; MINUTES=n for more
-	$(BIN)/python -m chaos --minutes $(or $(MINUTES),9.5) $(if $(ONLY),--only '$(ONLY)')
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),9.5) $(CHAOS)
 
 chaos-full: venv  ## the same at every task boundary, with every fault at every moment; hours, in parts if need be
-	$(BIN)/python -m chaos --resume $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only '$(ONLY)')
+	$(BIN)/python -m chaos --resume $(if $(MINUTES),--minutes $(MINUTES)) $(CHAOS)
 
 chaos-rollback: venv  ## on the same lab: how long a rollback takes, by the balancers' counters; into build/rollback.json
-	$(BIN)/python -m chaos.rollback
+	$(BIN)/python -m chaos.rollback $(if $(LEASE),--lease $(LEASE))
 
 chaos-down: venv  ## remove the lab of chaos
 	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml
