@@ -134,6 +134,13 @@ def output() -> Path:
 
 
 @pytest.fixture
+def fleet(output: Path) -> dict[str, Any]:
+    """The definition of the fleet that the scenario provisions."""
+    found: dict[str, Any] = json.loads((output / "fleet.json").read_text(encoding="utf-8"))
+    return found
+
+
+@pytest.fixture
 def load(output: Path) -> list[Request]:
     """Every request that the load sent."""
     with (output / "load.csv").open(encoding="utf-8", newline="") as file:

@@ -311,6 +311,7 @@ def address(network: str, number: int) -> str:
     most = found.num_addresses - FIRST_ADDRESS - 2
     if not 1 <= number <= most:
         raise InputError(
-            f"the network {network} has room for {max(most, 0)} hosts, and none for number {number}; choose a larger one"
+            f"the network {network} has room for {max(most, 0)} hosts, and none for number {number}; "
+            "choose a larger one"
         )
     return str(found.network_address + FIRST_ADDRESS + number)

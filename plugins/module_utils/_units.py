@@ -77,7 +77,8 @@ def seconds(value: Any, what: str = "duration") -> float:
 def mebibytes(value: Any, what: str = "size") -> int:
     """A size in whole MiB: ``512 MiB``, ``1.5 GiB``, ``2TiB``.
 
-    A number without a unit is refused: bytes, MB and MiB are all usual. Raises InputError, which calls the value ``what``.
+    A number without a unit is refused: bytes, MB and MiB are all usual. Raises InputError, which calls the value
+    ``what``.
     """
     found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
     if not found:

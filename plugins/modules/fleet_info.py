@@ -14,7 +14,8 @@ description:
   - Reads the definition of a fleet of VMs, checks it, and gives it back with every default filled in and its hosts
     spread out to a flat list. The role P(sluice.bluegreen.provision#role) takes this form.
   - Everything that is wrong is told at once, each with its key, what was given, and the way out.
-  - Fails too where the controller lacks a collection or a Python package that the provider needs, and says how to get it.
+  - Fails too where the controller lacks a collection or a Python package that the provider needs, with the way to
+    get it.
   - Runs on the controller without any connection.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes.info_module
@@ -69,7 +70,10 @@ fleet:
           image: debian-12
           network:
     settings: {description: "What only this provider needs, with its defaults.", type: dict}
-    ignored: {description: Keys of a size that are written and that this provider does nothing with., type: list, elements: str}
+    ignored:
+      description: Keys of a size that are written and that this provider does nothing with.
+      type: list
+      elements: str
 problems:
   description: What is wrong with the definition, by key.
   returned: failure, where it is the definition that is wrong

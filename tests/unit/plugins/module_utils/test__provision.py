@@ -244,7 +244,8 @@ def test_what_a_provider_needs_and_is_not_there_is_named_with_the_way_to_get_it(
     with pytest.raises(InputError) as caught:
         refuse_without("openstack", about, lambda name: name == "json")
     assert str(caught.value) == (
-        "provider openstack needs the collection openstack.cloud and the Python package openstacksdk on the controller: "
+        "provider openstack needs the collection openstack.cloud and the Python package openstacksdk on the "
+        "controller: "
         "ansible-galaxy collection install openstack.cloud; pip install openstacksdk"
     )
     refuse_without("openstack", about, lambda _name: True)
