@@ -30,7 +30,7 @@ def troubles(seen: Mapping[str, Any], least: Mapping[str, Any]) -> list[str]:
     if cpus < float(least["cpus"]):
         found.append(f"has {cpus:g} CPUs, and {float(least['cpus']):g} are wanted")
     if memory < float(least["memory_mib"]) * _OF_MEMORY:
-        found.append(f"has {memory:g} MiB of memory, and {float(least['memory_mib']):g} MiB are wanted")
+        found.append(f"has {memory:.0f} MiB of memory, and {float(least['memory_mib']):.0f} MiB are wanted")
     if disk < float(least["disk_gib"]) * 1024 * _OF_DISK:
         found.append(f"has a disk of {disk / 1024:.1f} GiB at /var, and {float(least['disk_gib']):g} GiB are wanted")
     if free < float(least["disk_free_gib"]) * 1024:

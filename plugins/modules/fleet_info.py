@@ -64,6 +64,7 @@ fleet:
         - name: blue1
           machine: shop-prod-blue1
           group: shop_blue
+          index: 1
           cpus: 2
           memory_mib: 2048
           disk_gib: 10

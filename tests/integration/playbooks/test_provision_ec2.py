@@ -39,7 +39,8 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 
 def tell(address: str, what: str, body: str) -> None:
-    urllib.request.urlopen(f"{address}/moto-api/{what}", data=body.encode(), timeout=10).close()
+    request = urllib.request.Request(f"{address}/moto-api/{what}", body.encode(), {"Content-Type": "text/plain"})
+    urllib.request.urlopen(request, timeout=10).close()
 
 
 class Account:
@@ -177,5 +178,6 @@ def test_an_image_without_an_ami_and_a_size_that_nothing_has_are_refused(tmp_pat
     fleet["defaults"]["image"] = "debian-13"
     assert "there is no AMI for debian-13" in provision(tmp_path, fleet).problems[0].msg
     fleet["defaults"] = {"cpus": 64, "image": account.image}
-    assert "has 64 CPUs and 0 MiB of memory, as lb1 wants" in provision(tmp_path, fleet).problems[0].msg
+    items = provision(tmp_path, fleet).problems[0].result["results"]
+    assert "has 64 CPUs and 0 MiB of memory, as lb1 wants" in items[0]["msg"]
     assert account.running() == {}
