@@ -18,7 +18,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: lab lab-down lab-molecule demo
 .PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-down
-.PHONY: prove-gates
+.PHONY: prove-gates ee
 .PHONY: test-vm
 .PHONY: bench bench-judge bench-tick test-haproxy-versions
 
@@ -75,7 +75,7 @@ lint-python: venv-test
 test-unit: venv-test
 	$(BIN)/pytest --numprocesses 2 tests/unit
 
-test-integration: venv-test  ## against a real HAProxy and real sockets
+test-integration: venv-test .venv-2.17/test.stamp  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
 	$(BIN)/pytest --numprocesses 4 tests/integration
 
@@ -105,9 +105,13 @@ bench-judge: .venv/bench.stamp  ## simulated rollouts, good and bad, by this jud
 bench-tick: .venv/bench.stamp  ## one tick of a gate for 200 servers: reading two HAProxy processes, and judging
 	$(BIN)/python -m bench.tick
 
+# From the collection as released, not from this checkout.
+ee: venv-test  ## the image of the execution environment, bluegreen-ee; needs an engine, the base image and Galaxy
+	$(BIN)/ansible-builder build --container-runtime docker --context build/ee --tag bluegreen-ee --verbosity 2
+
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi
-	rm -rf build .venv .cache .ansible .hypothesis .*_cache
+	rm -rf build .venv .venv-* .cache .ansible .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 venv: .venv/run.stamp $(COLLECTION)  ## what the demo needs, in .venv
@@ -123,6 +127,11 @@ venv-test: .venv/test.stamp $(COLLECTION)  ## what the tests need, in .venv
 .venv/test.stamp: tests/requirements.txt requirements.txt bench/requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --no-compile -r tests/requirements.txt
 	touch $@ .venv/run.stamp .venv/bench.stamp
+
+.venv-2.17/test.stamp: tests/requirements-2.17.txt
+	$(PYTHON) -m venv .venv-2.17
+	.venv-2.17/bin/pip install --quiet --no-compile -r tests/requirements-2.17.txt
+	touch $@
 
 .venv/bench.stamp: bench/requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --no-compile -r bench/requirements.txt

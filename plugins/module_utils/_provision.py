@@ -259,7 +259,9 @@ def plan(wanted: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]
             )
         by_name[one["name"]] = one
     free = _free_numbers(one.get("number") for one in there)
-    kept, missing, differ = [], [], []
+    kept: list[dict[str, Any]] = []
+    missing: list[dict[str, Any]] = []
+    differ: list[str] = []
     for host in wanted:
         known = by_name.pop(host["name"], None)
         if known is None:
