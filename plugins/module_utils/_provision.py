@@ -245,7 +245,7 @@ def _ignored(groups: Mapping[str, Mapping[str, Any]], takes: Sequence[str]) -> l
     return sorted(written - set(takes))
 
 
-def plan(wanted: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> dict[str, list[Host]]:
+def plan(wanted: Sequence[Mapping[str, Any]], there: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     """What of ``wanted`` is ``there``: ``kept``, ``missing`` and ``surplus``, and how the kept ones ``differ``.
 
     ``there`` is what carries the fleet's label: ``name``, ``number``, and whatever else the provider tells. Everyone
