@@ -22,8 +22,18 @@ from testinfra.host import Host
 
 JOURNAL = "/var/lib/sluice/shop/journal.jsonl"
 CONFIG = "/etc/haproxy/conf.d/shop.cfg"
-LISTENERS = {"lb1": "http://127.0.0.1:28081/", "lb2": "http://127.0.0.1:28082/"}
-STATISTICS = {"lb1": "http://127.0.0.1:28404/stats", "lb2": "http://127.0.0.1:28405/stats"}
+LISTENERS = {
+    "lb1": "http://127.0.0.1:28081/",
+    "lb2": "http://127.0.0.1:28082/",
+    "edge1": "http://198.18.66.11/",
+    "edge2": "http://198.18.66.12/",
+}
+STATISTICS = {
+    "lb1": "http://127.0.0.1:28404/stats",
+    "lb2": "http://127.0.0.1:28405/stats",
+    "edge1": "http://198.18.66.11:8404/stats",
+    "edge2": "http://198.18.66.12:8404/stats",
+}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Machines that share nothing with the one that carries them."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from testinfra.host import Host
+
+testinfra_hosts = ["ansible://lab"]
+
+
+def test_it_runs_a_kernel_of_its_own(host: Host) -> None:
+    assert host.check_output("uname --kernel-release") != os.uname().release
+    assert host.check_output("systemd-detect-virt") in ("qemu", "kvm")
+    assert host.run("systemd-detect-virt --container").rc != 0
+
+
+def test_systemd_is_its_first_process(host: Host) -> None:
+    assert host.file("/proc/1/comm").content_string.strip() == "systemd"
+
+
+def test_the_login_is_nobody_special_until_it_asks(host: Host) -> None:
+    assert host.user("ansible").uid >= 1000
+    assert not host.file("/root/.ssh/authorized_keys").exists
+
+
+def test_each_has_a_key_of_its_own() -> None:
+    known = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "build", "lab", "vms", "known_hosts").read_text(encoding="utf-8")
+    keys = re.findall(r"^198\.18\.66\.(\d+) ssh-ed25519 (\S+)", known, re.MULTILINE)
+    assert {place for place, _key in keys} == {"11", "12", "13", "14"}
+    assert len({key for _place, key in keys}) == 4
