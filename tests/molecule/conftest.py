@@ -71,7 +71,7 @@ def end_of(log: Path) -> str:
 
 @pytest.fixture(scope="session")
 def make_lab(say: Say) -> Iterator[Callable[[str], None]]:
-    """Makes the hosts that the scenario ``lab`` creates, once; removed at the end, unless the environment says KEEP=1."""
+    """Makes the hosts that a scenario creates, once; removed at the end, unless the environment says KEEP=1."""
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
     labs: list[str] = []
@@ -130,7 +130,7 @@ def told(step: Step, sequence: list[str], number: int) -> str:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--vms", action="store_true", help="only the scenarios on real VMs, which are left out without this")
+    parser.addoption("--vms", action="store_true", help="only the scenarios on real VMs, left out otherwise")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

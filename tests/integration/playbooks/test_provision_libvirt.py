@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What provider libvirt sees before it makes anything, asked of libvirt's own test driver. VMs are for `make test-vm`."""
+"""What provider libvirt sees before it makes anything, asked of libvirt's test driver. VMs are for `make test-vm`."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def test_the_login_is_not_root(host: Host) -> None:
 
 
 def test_each_has_a_key_of_its_own() -> None:
-    known = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "build", "lab", "vms", "known_hosts").read_text(encoding="utf-8")
-    keys = re.findall(r"^198\.18\.66\.(\d+) ssh-ed25519 (\S+)", known, re.MULTILINE)
+    file = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "build", "lab", "vms", "known_hosts")
+    keys = re.findall(r"^198\.18\.66\.(\d+) ssh-ed25519 (\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
     assert {place for place, _key in keys} == {"11", "12", "13", "14"}
     assert len({key for _place, key in keys}) == 4
