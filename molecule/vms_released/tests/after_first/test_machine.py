@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-import re
 from pathlib import Path
 
 from testinfra.host import Host
@@ -30,6 +29,6 @@ def test_the_login_is_not_root(host: Host) -> None:
 
 def test_each_has_a_key_of_its_own() -> None:
     file = Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "build", "lab", "vms", "known_hosts")
-    keys = re.findall(r"^198\.18\.66\.(\d+) ssh-ed25519 (\S+)", file.read_text(encoding="utf-8"), re.MULTILINE)
-    assert {place for place, _key in keys} == {"11", "12", "13", "14"}
-    assert len({key for _place, key in keys}) == 4
+    keys = [line.split()[1:] for line in file.read_text(encoding="utf-8").splitlines()]
+    assert len(keys) == 4
+    assert len({key for kind, key in keys if kind == "ssh-ed25519"}) == 4
