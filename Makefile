@@ -19,8 +19,6 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-down
 .PHONY: prove-gates
-.PHONY: help venv venv-test lab lab-down demo test test-quick lint-ansible lint-python test-unit test-integration test-molecule clean
-.PHONY: chaos chaos-full chaos-down
 .PHONY: test-vm
 .PHONY: bench bench-judge bench-tick test-haproxy-versions
 
@@ -86,13 +84,12 @@ lab-molecule: venv-test
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
 
-# The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0. The lab
-# of the first stays, so that the second is made over one of another release.
 # Emulated where the machine has no hardware virtualisation.
 test-vm: venv-test  ## site, release and rollback on four real VMs, one of which loses its power; half an hour; KEEP=1 keeps them
 	$(BIN)/pytest tests/molecule --vms
 
-# The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0.
+# The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0. The lab
+# of the first stays, so that the second is made over one of another release.
 test-haproxy-versions: venv-test  ## the scenarios on hosts with Debian 11 and 13; SCENARIO=name for one
 	LAB_RELEASE=bullseye KEEP=1 $(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
 	LAB_RELEASE=trixie $(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
