@@ -88,8 +88,8 @@ lab-molecule: venv-test
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
 
-# Emulated where the machine has no hardware virtualisation.
-test-vm: venv-test  ## site, release and rollback on four real VMs, one of which loses its power; half an hour; KEEP=1 keeps them
+# Emulated, and long, where the machine has no hardware virtualisation.
+test-vm: venv-test  ## site, release and rollback on four real VMs, one of which loses its power; KEEP=1 keeps them
 	$(BIN)/pytest tests/molecule --vms
 
 # The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0. The lab
