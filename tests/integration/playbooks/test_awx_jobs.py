@@ -31,6 +31,11 @@ def deployed(machines: Machines) -> None:
         machine.deployed("r2", "1.20", "green")
 
 
+def unhurried(site: dict[str, Any]) -> None:
+    """A machine that is busy is no reason to go back."""
+    site["all"]["vars"]["bluegreen_services"]["shop"].update(tick="5s", lease="5m")
+
+
 def ticked(events: Sequence[Event]) -> bool:
     """Whether the first stage has said something."""
     return any(STAGE_1 in event.get("stdout", "") for event in events)
@@ -45,8 +50,7 @@ def test_a_release_shows_each_tick_as_it_happens_and_hands_its_result_on(
     machines: Machines, site: dict[str, Any], tmp_path: Path, core: str
 ) -> None:
     deployed(machines)
-    # A tick that waits for a machine that is busy.
-    site["all"]["vars"]["bluegreen_services"]["shop"]["tick"] = "5s"
+    unhurried(site)
     stage = {"dwell": "1s", "timeout": "30s", "on_timeout": "promote"}
     strategy = [{"split": 50, **stage}, {"split": 100, **stage}]
     job = run_job(tmp_path, core, "rollout", site, {**ANSWERS, "rollout_strategy": strategy, "force": ""})
@@ -77,6 +81,7 @@ def test_a_job_that_fails_hands_its_result_on_all_the_same(
     left: dict[str, float],
 ) -> None:
     deployed(machines)
+    unhurried(site)
     strategy = patient(policy, dwell="1s", timeout="2s")
     job = run_job(tmp_path, core, "rollout", site, {**ANSWERS, "rollout_strategy": strategy})
     assert (job.status, job.code) == ("failed", 2), job.output
