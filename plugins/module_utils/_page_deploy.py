@@ -137,5 +137,7 @@ def read_build(top: Reader) -> Optional[dict[str, Any]]:
         "network": None if build.take("network") is None else build.text("network"),
         "pull": build.boolean("pull", True),
     }
+    if found["host"] != "localhost" and not found["context"].startswith("/"):
+        build.note("context", f"{shown(found['context'])} is a folder on {found['host']}; write its whole path, from /")
     build.done()
     return found
