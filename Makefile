@@ -19,7 +19,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-down
 .PHONY: prove-gates
-.PHONY: bench bench-judge bench-tick test-haproxy-versions
+.PHONY: bench bench-judge bench-tick bench-deploy test-haproxy-versions
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -98,6 +98,9 @@ bench-judge: .venv/bench.stamp  ## simulated rollouts, good and bad, by this jud
 
 bench-tick: .venv/bench.stamp  ## one tick of a gate for 200 servers: reading two HAProxy processes, and judging
 	$(BIN)/python -m bench.tick
+
+bench-deploy: venv  ## a change of one layer on 2 and 8 VMs, against a playbook by hand; VMS="2 8 32" for others; on a lab of its own
+	$(BIN)/python -m bench.deploy $(VMS)
 
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi

@@ -61,7 +61,7 @@ def test_its_user_reads_its_secret_and_cannot_change_it(host: Host) -> None:
     assert host.run("docker exec shop-blue-v1 sh -c 'echo x > /run/secrets/api_key'").failed
 
 
-def test_the_secret_is_on_the_vm_for_root_and_that_user_alone_and_nowhere_in_the_container_s_settings(host: Host) -> None:
+def test_the_secret_is_there_for_that_user_alone_and_in_no_setting_of_the_container(host: Host) -> None:
     folder = host.file("/var/lib/sluice/secrets")
     assert (folder.user, oct(folder.mode)) == ("root", "0o700")
     secret = host.file("/var/lib/sluice/secrets/shop-blue-v1/api_key")
