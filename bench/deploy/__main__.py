@@ -1,9 +1,9 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``make bench-deploy``: a change of one layer, deployed to lab hosts by this collection and by a playbook of one's own.
+"""``make bench-deploy``: a change of one layer, deployed to lab hosts by this collection and by a playbook by hand.
 
-Prints a table and puts its numbers into build/bench.json, beside those that are there. Makes the hosts and removes them.
+Prints a table, and puts its numbers into build/bench.json beside those that are there. Makes and removes the hosts.
 """
 
 from __future__ import annotations
