@@ -20,9 +20,9 @@ def container(host: Host) -> dict[str, Any]:
     return found[0]
 
 
-def test_what_runs_is_the_image_that_the_tag_had_when_the_release_began(host: Host, container: dict[str, Any]) -> None:
+def test_the_image_is_the_one_that_the_tag_had_when_the_release_began(host: Host, container: dict[str, Any]) -> None:
     assert container["State"]["Running"]
-    assert host.check_output("curl --silent http://127.0.0.1:8080/healthz") == "one", "and not two, where the tag is now"
+    assert host.check_output("curl --silent http://127.0.0.1:8080/healthz") == "one", "two is where the tag is now"
     digest = container["Config"]["Labels"]["sluice.bluegreen.image"]
     assert container["Config"]["Image"] == f"127.0.0.1:5000/shop@{digest}"
 

@@ -88,7 +88,5 @@ def test_a_page_without_build_is_not_built_and_one_with_it_is_completed() -> Non
         "network": None,
         "pull": True,
     }
-    assert build({"host": "builder"})[1] == [
-        "build.context: '.' is a folder on builder; write its whole path, from /"
-    ]
+    assert build({"host": "builder"})[1] == ["build.context: '.' is a folder on builder; write its whole path, from /"]
     assert build({"arguments": {}})[1][0].startswith("build.arguments: unknown key")
