@@ -71,7 +71,7 @@ def test_every_setting_that_is_known_has_a_good_value_here_and_is_passed_on_as_i
 
 
 def test_what_the_page_leaves_out_is_left_to_the_module() -> None:
-    assert read() == ({"port": 8080, "publish": 8080, "env": {}}, [])
+    assert read() == ({"port": 8080, "publish": {"blue": 8080, "green": 8080}, "env": {}}, [])
 
 
 @pytest.mark.parametrize(
