@@ -19,8 +19,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-steps chaos-down
 .PHONY: prove-gates ee
-.PHONY: test-vm
-.PHONY: bench bench-judge bench-tick test-haproxy-versions
+.PHONY: test-vm test-haproxy-versions
+.PHONY: bench bench-judge bench-tick bench-deploy
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -111,6 +111,9 @@ bench-tick: .venv/bench.stamp  ## one tick of a gate for 200 servers: reading tw
 # From the collection as released, not from this checkout.
 ee: venv-test  ## the image of the execution environment, bluegreen-ee; needs an engine, the base image and Galaxy
 	$(BIN)/ansible-builder build --container-runtime docker --context build/ee --tag bluegreen-ee --verbosity 2
+
+bench-deploy: venv  ## a change of one layer on 2 and 8 VMs, against a playbook by hand; VMS="2 8 32" for others; on a lab of its own
+	$(BIN)/python -m bench.deploy $(VMS)
 
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi

@@ -23,8 +23,13 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._image_archive im
 SPEC = {
     "path": {"type": "path", "required": True},
     "image": {"type": "str", "required": True},
+    "images": {"type": "list", "elements": "dict"},
     "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
 }
+
+
+def _in_short(image: dict[str, Any]) -> dict[str, Any]:
+    return {"id": image["Id"], "names": image["RepoTags"] or [], "layers": image["RootFS"].get("Layers") or []}
 
 
 class ActionModule(ActionBase):
@@ -40,12 +45,15 @@ class ActionModule(ActionBase):
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error)}
         result.update(changed=False, image_id=archive.image_id, layers=len(archive.layers), layers_sent=0, sent=0)
-        there = self._module("community.docker.docker_image_info", {})
-        if there.get("failed"):
-            return {**result, **there}
-        if self._is_there(archive, there["images"]):
+        images = args["images"]
+        if images is None:
+            there = self._module("community.docker.docker_image_info", {})
+            if there.get("failed"):
+                return {**result, **there}
+            images = [_in_short(image) for image in there["images"]]
+        if any(image["id"] == archive.image_id and archive.image in image["names"] for image in images):
             return result
-        skip = shared_layers(archive.layers, [image["RootFS"].get("Layers") or [] for image in there["images"]])
+        skip = shared_layers(archive.layers, [image["layers"] for image in images])
         result.update(changed=True, layers_sent=len(archive.layers) - skip)
         if self._task.check_mode:
             return result
@@ -55,10 +63,6 @@ class ActionModule(ActionBase):
             result.update(failed=False, layers_sent=len(archive.layers))
             result.update(self._send(archive, 0))
         return result
-
-    @staticmethod
-    def _is_there(archive: Archive, images: list[dict[str, Any]]) -> bool:
-        return any(image["Id"] == archive.image_id and archive.image in (image["RepoTags"] or []) for image in images)
 
     def _module(self, name: str, arguments: dict[str, Any]) -> dict[str, Any]:
         result: dict[str, Any] = self._execute_module(

@@ -12,7 +12,7 @@ from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _scope, _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._secrets import seal
+from ansible_collections.sluice.bluegreen.plugins.module_utils._service_secrets import seal
 
 
 class ActionModule(ActionBase):
@@ -39,7 +39,7 @@ class ActionModule(ActionBase):
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error), **error.details}
         for one in found.get("services", [found.get("service")]):
-            one["gates"] = seal(one["gates"])
+            one.update(seal(one))
         return {**result, "changed": False, **found}
 
     def _read(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:

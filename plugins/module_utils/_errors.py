@@ -29,6 +29,10 @@ class BalancerError(SluiceError):
     """HAProxy is not there, does not answer, or refused a command or a configuration."""
 
 
+class EngineError(SluiceError):
+    """A Docker Engine is not there, does not answer, or refused what it was asked."""
+
+
 class StateError(SluiceError):
     """The journal, the lock or the lease of a service does not allow the step."""
 

@@ -273,7 +273,8 @@ def _refuse_to_leave(fleet: Fleet, way: str, allowed: bool) -> None:
 def rollout_plan(
     fleet: Fleet, version: Optional[str], promote: bool, max_load: Optional[float] = None, resume: bool = False
 ) -> Plan:
-    """The release to roll out: ``{release_id, version, candidate, stable, previous, first, start_share, second_look}``.
+    """The release to roll out: ``{release_id, version, candidate, stable, previous, first, start_share, second_look,
+    image}``.
 
     ``promote`` goes on from a pause, and as ``resume`` does from the last stage that a dead release passed, both with a
     release id of their own (``resumes`` is the one before). ``start_share`` is the share in per cent up to which
@@ -341,6 +342,7 @@ def rollout_plan(
         "start_share": max(passed, _percent(state, candidate)) if anew else 0.0,
         "start_stage": int(release["stage"]) if anew else 0,
         "second_look": bool(release.get("second_look")),
+        "image": release.get("image"),
     }
 
 

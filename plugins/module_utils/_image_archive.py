@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
-from typing import Any
+from pathlib import Path, PurePosixPath
+from typing import Any, Optional
 
 from ._errors import InputError
 
@@ -68,6 +69,30 @@ def read(path: str, image: str) -> Archive:
             f"{path} is not an image archive ({error}); write it with: docker save -o {path} {image}"
         ) from error
     raise InputError(f"image archive {path} holds {', '.join(tags) or 'no tagged image'}, but not {image}")
+
+
+def check_sum(path: str, wanted: Optional[str] = None) -> str:
+    """The SHA-256 of the archive, where one is ``wanted`` or told by ``<path>.sha256``; InputError if it is another."""
+    beside = Path(f"{path}.sha256")
+    place = "deploy.sha256"
+    try:
+        if wanted is None:
+            if not beside.exists():
+                return ""
+            place = str(beside)
+            wanted = (beside.read_text(encoding="utf-8").split() or [""])[0].lower()
+        digest = hashlib.sha256()
+        with Path(path).open("rb") as archive:
+            while block := archive.read(1 << 20):
+                digest.update(block)
+    except OSError as error:
+        raise InputError(f"image archive {path} cannot be checked: {error}") from error
+    if digest.hexdigest() != wanted:
+        raise InputError(
+            f"image archive {path} has the SHA-256 {digest.hexdigest()}, and {place} says {wanted}: it is not what was "
+            "meant, or not all of it; get it again, or its sum"
+        )
+    return wanted
 
 
 def shared_layers(layers: Sequence[str], images: Iterable[Sequence[str]]) -> int:

@@ -13,6 +13,8 @@ from typing import Any, Optional
 
 from ._errors import InputError
 from ._json_path import parse
+from ._page_container import read_container
+from ._page_deploy import read_build, read_deploy
 from ._page_gates import gates
 from ._plan import Stage, stages
 from ._schema import Problem, Reader, is_list, kind, plain, whole
@@ -20,8 +22,6 @@ from ._traffic import read_tls, read_traffic
 from ._units import shown, tidy
 
 Service = dict[str, Any]
-
-NOT_SUPPORTED = "is not supported by this version; leave it out"
 
 COLORS = ("blue", "green")
 TOPOLOGIES = ("paired", "colocated")
@@ -33,10 +33,8 @@ _BIND = re.compile(r"(\*|[0-9.]+|\[[0-9A-Fa-f:.]+\])?:([0-9]{1,5})")
 _PATH = r"/[A-Za-z0-9._~!&()*+,;=:@%/?-]*"
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _HOST = r"[A-Za-z0-9._\[\]:-]+"
-_ENV = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _LABEL = r"[A-Za-z0-9][A-Za-z0-9._/-]*"
 _OWN_LABELS = "sluice.bluegreen."
-_A_PORT = "write a port from 1 to 65535"
 
 # Tried with HAProxy 2.6: the others refuse a new weight at runtime ("Backend is using a static LB algorithm"), or take
 # it and do not keep to it: at 5 % of the weight `leastconn` gave a server 50 % of the requests of one client and 13 %
@@ -50,11 +48,6 @@ _NOT_BALANCE = {
     "random": "draws twice and takes the less loaded server, so the split would not be what it says",
 }
 
-_NOT_YET = """
-    capabilities cap_drop command cpus devices dns_servers entrypoint etc_hosts hostname init log_driver log_options
-    memory memory_swap mounts network_mode networks pids_limit privileged read_only restart_policy secrets
-    security_opts shm_size stop_signal sysctls tmpfs ulimits user volumes working_dir
-"""
 # What of `health` does not concern a check over TCP, and what stands there instead.
 _NO_HTTP: dict[str, Any] = {
     # Modules take no null here under ansible-core 2.17, since their option has a default.
@@ -70,11 +63,16 @@ _NO_HTTP: dict[str, Any] = {
 }
 # Keys that a person may well try, and what to say of them.
 SPECIAL: dict[str, str] = {
-    **{f"container.{key}": NOT_SUPPORTED for key in _NOT_YET.split()},
+    "container.cap_add": "is called capabilities here, as in community.docker.docker_container",
+    "container.dns": "is called dns_servers here, as in community.docker.docker_container",
+    "container.environment": "is called env here",
+    "container.extra_hosts": "is called etc_hosts here, as in community.docker.docker_container",
     "container.image": "is not for here; write 'image' on the page itself",
     "container.labels": "is not for here; write 'labels' on the page itself",
     "container.name": "is set by the collection; leave it out",
     "container.ports": "is not for here; write 'port' and 'publish'",
+    "container.pull": "is set by the collection; the image is there before the container is made",
+    "container.recreate": "is set by the collection; leave it out",
     "container.published_ports": "is not for here; write 'port' and 'publish'",
     "container.state": "is set by the collection; leave it out",
     "health.quorum": "is not for here; a release needs every server of the candidate, as its gate holds while one is "
@@ -100,12 +98,13 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
     found: Service = {
         "name": plain(name),
         "version": version,
+        "digest": None,
         "image": top.text("image", pattern=_IMAGE, wanted=_image_help(top.given.get("image"))),
         "loadbalancers": top.text("loadbalancers", "loadbalancers", pattern=_GROUP, wanted="write the name of a group"),
         "topology": topology,
         "hosts": _hosts(top, topology),
         "servers": [],
-        "container": _container(top, topology),
+        "container": read_container(top, topology),
         "health": _health(top),
         "listen": _listen(top, traffic),
         **traffic,
@@ -115,7 +114,8 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         "gates": gates(top),
         "tick": tick,
         "lease": _lease(top, tick),
-        "deploy": _deploy(top, name, version),
+        "deploy": read_deploy(top, name, version),
+        "build": read_build(top),
         "drain": _drain(top),
         "capacity": _capacity(top),
         "labels": _labels(top),
@@ -150,37 +150,6 @@ def _hosts(top: Reader, topology: str) -> dict[str, str]:
     elif groups["blue"] and groups["green"] and not same and topology == "colocated":
         hosts.note("green", f"must be the same group as blue, {groups['blue']}, with topology: colocated")
     return groups
-
-
-def _container(top: Reader, topology: str) -> dict[str, Any]:
-    container = top.section("container", required="say at least on which port the app listens: container: {port: 8080}")
-    port = container.integer("port", low=1, high=65535, wanted=_A_PORT)
-    found: dict[str, Any] = {
-        "port": port,
-        "publish": _publish(container, port, topology),
-        "env": container.texts("env", pattern=_ENV, wanted="use letters, digits and '_'", secret=True),
-    }
-    if container.take("stop_timeout") is not None:
-        # Docker takes whole seconds only.
-        found["stop_timeout"] = round(container.duration("stop_timeout", 10, low=1, high=3600))
-    container.done()
-    return found
-
-
-def _publish(container: Reader, port: int, topology: str) -> dict[str, int]:
-    """The port of a VM by color: two where both colors share it."""
-    if topology == "paired":
-        return dict.fromkeys(COLORS, container.integer("publish", port, low=1, high=65535, wanted=_A_PORT))
-    two = "name two ports of the VM: publish: {blue: 8080, green: 8081}"
-    if isinstance(container.take("publish"), int):
-        container.note("publish", f"{container.take('publish')} is one port for both colors, which share the VM; {two}")
-        return dict.fromkeys(COLORS, port)
-    ports = container.section("publish", required=two)
-    found = {color: ports.integer(color, low=1, high=65535, wanted=_A_PORT) for color in COLORS}
-    ports.done()
-    if found["blue"] and found["blue"] == found["green"]:
-        ports.note("green", f"is the same port as blue, {found['blue']}, on the same VM; write another one")
-    return found
 
 
 def _health(top: Reader) -> dict[str, Any]:
@@ -384,29 +353,3 @@ def _capacity(top: Reader) -> dict[str, Optional[float]]:
     max_load = tidy(capacity.number("max_load", 1.5, low=0.01, high=1000))
     capacity.done()
     return {"max_load": max_load}
-
-
-def _deploy(top: Reader, name: str, version: Optional[str]) -> dict[str, Any]:
-    """``archive`` has its placeholders filled in where the version is known, and is empty for the registry."""
-    deploy = top.section("deploy")
-    has_archive = deploy.has("archive")
-    source = deploy.choice("source", ("registry", "archive"), "archive" if has_archive else "registry")
-    archive = ""
-    if source == "archive":
-        archive = deploy.text(
-            "archive", wanted="write where on the controller an image lies, such as images/{service}-{version}.tar"
-        )
-        strangers = sorted(set(re.findall(r"\{([^{}]*)\}", archive)) - {"service", "version"})
-        if strangers:
-            deploy.note("archive", f"unknown placeholder {{{strangers[0]}}}; known are {{service}} and {{version}}")
-        elif archive and "{version}" not in archive:
-            deploy.note(
-                "archive", f"{shown(archive)} does not contain {{version}}, so every version would be the same file"
-            )
-        archive = archive.replace("{service}", name)
-        if version is not None:
-            archive = archive.replace("{version}", version)
-    elif deploy.take("archive") is not None:
-        deploy.note("archive", "is not used with 'source: registry'; leave one of them out")
-    deploy.done()
-    return {"source": source, "archive": archive}

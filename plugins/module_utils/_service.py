@@ -19,6 +19,7 @@ from ._units import shown, tidy
 VARIABLE = "bluegreen_services"
 NAME = r"[a-z][a-z0-9_-]{0,39}"
 VERSION = r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}"
+DIGEST = r"sha256:[0-9a-f]{64}"
 # What HAProxy takes as the name, and as the address, of a server.
 _SERVER = r"[A-Za-z0-9._:-]+"
 # What the balancers add to the name of a service for further frontends and backends.
@@ -78,8 +79,24 @@ def service(
     if not isinstance(name, str) or name not in names:
         raise InputError(f"service {shown(name)} is not in {VARIABLE}{unknown(name, names, 'services')}")
     _check_name(name, names)
+    digest = None
+    if isinstance(version, str) and "@" in version:
+        version, digest = _split_digest(version, name)
     version = check_version(version, raw_version, name, require_version)
-    return normalise(name, pages[name], inventory, version=version, strategy=strategy)
+    found = normalise(name, pages[name], inventory, version=version, strategy=strategy)
+    if digest and found["deploy"]["source"] == "archive":
+        raise InputError(f"service {name}: a digest is a registry's, and its image comes from an archive; leave it out")
+    return {**found, "digest": digest}
+
+
+def _split_digest(given: str, name: str) -> tuple[str, str]:
+    version, _, digest = plain(given).partition("@")
+    if not re.fullmatch(DIGEST, digest):
+        raise InputError(
+            f"service {name}: {shown(digest)} is no digest; write sha256: and 64 hex digits behind the @, or the "
+            "version alone"
+        )
+    return version, digest
 
 
 def services(pages: Any, inventory: Inventory) -> list[Service]:

@@ -14,7 +14,8 @@ State (JSON-ready)::
      "updated": time of the last event that counted, or null}
 
 ``phase`` is ``deploying``, ``deployed``, ``rolling`` or ``paused``; ``stage`` counts passed stages and ``split`` is the
-share in per cent of the last of them; ``second_look`` is there, and true, once it went back from 100 % to look again.
+share in per cent of the last of them; ``image`` (``digest`` or ``id`` and more) is there where it was recorded, and
+``second_look``, and true, once it went back from 100 % to look again.
 ``warm``: the color's containers of that version are in place, so that going back to it is a shift. ``reversible``:
 whether the version before can still serve after this one did. ``generation`` counts commits, ``steps`` the events of
 the last operation; with ``operations`` they tell which of two journals knows more, without trusting a clock.
@@ -104,6 +105,12 @@ def _started(state: State, event: Event, data: dict[str, Any]) -> None:
         "owner": data.get("owner"),
         "started": event["at"],
     }
+    _note_image(state["release"], data)
+
+
+def _note_image(entry: dict[str, Any], data: dict[str, Any]) -> None:
+    if data.get("image"):
+        entry["image"] = dict(data["image"])
 
 
 def _is_current(state: State, event: Event) -> bool:
@@ -120,6 +127,7 @@ def _resumed(state: State, event: Event, data: dict[str, Any]) -> None:
 def _deployed(state: State, event: Event, data: dict[str, Any]) -> None:
     if _is_current(state, event):
         state["release"]["phase"] = "deployed"
+        _note_image(state["release"], data)
 
 
 def _shift(state: State, event: Event, data: dict[str, Any]) -> None:
@@ -162,6 +170,7 @@ def _promoted(state: State, event: Event, data: dict[str, Any]) -> None:
         "rolled_back": False,
         "reversible": release["reversible"],
     }
+    _note_image(state["colors"][release["color"]], release)
     _close(state, event, "promoted", data.get("cause", ""))
 
 

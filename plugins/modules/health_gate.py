@@ -291,30 +291,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import SOCKET
 from ansible_collections.sluice.bluegreen.plugins.module_utils._container_view import SOCKET as DOCKER_SOCKET
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._health_args import HEALTH
 from ansible_collections.sluice.bluegreen.plugins.module_utils._health_gate import run
 
-HEALTH = {
-    "tcp": {"type": "bool", "default": False},
-    "path": {"type": "str", "default": "/"},
-    "status": {"type": "list", "elements": "int", "default": [200]},
-    "response_headers": {"type": "dict", "default": {}},
-    "version_header": {"type": "str"},
-    "version_json": {"type": "str"},
-    "contains": {"type": "str"},
-    "matches": {"type": "str"},
-    "json": {"type": "dict", "default": {}},
-    "host_header": {"type": "str"},
-    "request_headers": {"type": "dict", "default": {}},
-    "tls": {"type": "bool", "default": False},
-    "port": {"type": "int"},
-    "docker": {"type": "bool", "default": False},
-    "consecutive": {"type": "int", "default": 3},
-    "stable_for": {"type": "str", "default": "0"},
-    "interval": {"type": "str", "default": "2"},
-    "backoff": {"type": "str"},
-    "probe_timeout": {"type": "str", "default": "5"},
-    "timeout": {"type": "str", "default": "60"},
-}
 ENDPOINT = {
     "name": {"type": "str", "required": True},
     "address": {"type": "str", "required": True},

@@ -37,6 +37,12 @@ options:
     description: Name and tag of the image, which must be in the archive.
     type: str
     required: true
+  images:
+    description:
+      - Images that the engine has, as M(sluice.bluegreen.engine_info) gives them with their layers. Without them they
+        are asked for.
+    type: list
+    elements: dict
   docker_host:
     description: The engine's address, as in M(community.docker.docker_image_load).
     type: str

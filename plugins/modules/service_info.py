@@ -89,6 +89,7 @@ service:
   contains:
     name: {description: Its name., type: str}
     version: {description: "Version that was given, or none.", type: str}
+    digest: {description: "Digest that was given with the version, behind an @, or none.", type: str}
     image: {description: Its image without a tag., type: str}
     loadbalancers: {description: Group of its balancers., type: str}
     topology: {description: "C(paired), or C(colocated) where both colors share their VMs.", type: str}
@@ -103,8 +104,8 @@ service:
         - {name: blue1, color: blue, address: 198.18.0.21, port: 8080}
     container:
       description:
-        - C(port) in the container, C(publish) on the VM by color, C(env) as texts.
-        - C(stop_timeout) where the page has one.
+        - C(port) in the container, C(publish) on the VM by color, C(env) as texts, and what else the page has, as
+          M(community.docker.docker_container) takes it. In the place of each of the C(secrets) stands a seal.
       type: dict
     health:
       description: How it is probed, as M(sluice.bluegreen.health_gate) takes it.
@@ -137,8 +138,12 @@ service:
     tick: {description: Seconds between two looks of a gate., type: float}
     lease: {description: Seconds of a lease., type: float}
     deploy:
-      description: "C(source), V(registry) or V(archive), and the path C(archive), which is empty for the registry."
+      description:
+        - C(source), V(registry) or V(archive); the path C(archive), empty for the registry, and its C(sha256); the
+          C(login) with a seal for its password; C(verify) with its C(command), C(on) and C(timeout); C(serial),
+          C(max_failures) and C(keep_images).
       type: dict
+    build: {description: "How the image is built: C(context), C(dockerfile) and so on, or none.", type: dict}
     drain: {description: "C(timeout), seconds that sessions may last once their color has no traffic.", type: dict}
     capacity:
       description: "C(max_load), how much more than stable's servers those of the candidate may get, or none."
@@ -161,5 +166,5 @@ problems:
   type: list
   elements: dict
   sample:
-    - {key: container.prot, problem: "unknown key; did you mean 'port'? Known keys: port, publish, env, stop_timeout"}
+    - {key: container.prot, problem: "unknown key; did you mean 'port'? Known keys: port, publish, env, …"}
 """

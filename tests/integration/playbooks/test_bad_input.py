@@ -29,7 +29,7 @@ NOT_A_TAG = (
 )
 KEYS = (
     "tick, mode, split, pins, preview, affinity, limits, image, loadbalancers, hosts, container, health, listen, "
-    "balance, hash_type, strategy, stage_defaults, second_look, gates, lease, deploy, drain, capacity, labels"
+    "balance, hash_type, strategy, stage_defaults, second_look, gates, lease, deploy, build, drain, capacity, labels"
 )
 WAYS = "write roundrobin or random(1), or a hash such as source with 'hash_type: consistent'"
 

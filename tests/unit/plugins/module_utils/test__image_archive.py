@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
 import tarfile
@@ -10,7 +11,12 @@ from typing import Any
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._image_archive import read, shared_layers, write_rest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._image_archive import (
+    check_sum,
+    read,
+    shared_layers,
+    write_rest,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +121,24 @@ def test_a_layer_that_is_a_link_to_one_that_is_left_out_is_written_as_itself(tmp
         content = tar.extractfile("1/layer.tar")
         assert content is not None
         assert content.read() == b"sha256:empty"
+
+
+def test_an_archive_has_the_sum_that_the_page_or_the_file_beside_it_says(tmp_path: Path) -> None:
+    path = tmp_path / "shop.tar"
+    path.write_bytes(b"image")
+    right = hashlib.sha256(b"image").hexdigest()
+    assert check_sum(str(path)) == ""
+    assert check_sum(str(path), right) == right
+    (tmp_path / "shop.tar.sha256").write_text(f"{right}  shop.tar\n")
+    assert check_sum(str(path)) == right
+
+
+def test_an_archive_of_another_sum_is_refused_with_both_and_where_the_wanted_one_stands(tmp_path: Path) -> None:
+    path = tmp_path / "shop.tar"
+    path.write_bytes(b"imag")
+    with pytest.raises(InputError, match=r"and deploy\.sha256 says aaaa"):
+        check_sum(str(path), "a" * 64)
+    for told in ("b" * 64 + "  shop.tar\n", ""):
+        (tmp_path / "shop.tar.sha256").write_text(told)
+        with pytest.raises(InputError, match=r"shop\.tar\.sha256 says"):
+            check_sum(str(path))

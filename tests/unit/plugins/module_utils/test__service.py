@@ -77,6 +77,7 @@ def test_a_page_is_completed_with_every_default() -> None:
     assert read(version="2.1.0") == {
         "name": "shop",
         "version": "2.1.0",
+        "digest": None,
         "image": "registry.example.com/shop",
         "loadbalancers": "loadbalancers",
         "topology": "paired",
@@ -136,7 +137,17 @@ def test_a_page_is_completed_with_every_default() -> None:
         },
         "tick": 5,
         "lease": 30,
-        "deploy": {"source": "registry", "archive": ""},
+        "deploy": {
+            "source": "registry",
+            "archive": "",
+            "sha256": None,
+            "login": None,
+            "verify": None,
+            "serial": "100%",
+            "max_failures": 0,
+            "keep_images": 3,
+        },
+        "build": None,
         "drain": {"timeout": 30},
         "capacity": {"max_load": 1.5},
         "labels": {},
@@ -192,7 +203,7 @@ def test_the_result_is_plain_json() -> None:
         ({"container__prot": 1}, "container.prot: unknown key; did you mean 'port'?"),
         ({"container__env": {"A": True}}, "container.env.A: is a boolean, not a text"),
         ({"container__env": {"A=B": "x"}}, "container.env: 'A=B' is not a usable name"),
-        ({"container__memory": "1g"}, "container.memory: is not supported by this version; leave it out"),
+        ({"container__memory": "much"}, "container.memory: 'much' is not a size; write one such as 256m or 1g"),
         ({"container__labels": {}}, "container.labels: is not for here; write 'labels' on the page itself"),
         ({"health": None}, "health: is missing; a version is never trusted unseen"),
         ({"health": {}}, "health.path: is missing; write a path such as /healthz"),
@@ -562,7 +573,8 @@ def test_stage_defaults_are_the_services_own() -> None:
 
 def test_an_archive_has_its_placeholders_filled_in() -> None:
     changed = page(deploy={"archive": "images/{service}-{version}.tar"})
-    assert read(changed, version="v2")["deploy"] == {"source": "archive", "archive": "images/shop-v2.tar"}
+    deploy = read(changed, version="v2")["deploy"]
+    assert (deploy["source"], deploy["archive"]) == ("archive", "images/shop-v2.tar")
     assert read(changed)["deploy"]["archive"] == "images/shop-{version}.tar"
 
 
@@ -751,3 +763,17 @@ def test_every_way_to_ask_that_a_page_takes_the_gate_takes_too() -> None:
     assert [threshold.source for threshold in thresholds] == ["prometheus", "json", "command", "command"]
     assert policies_of(gates, thresholds)["latency"] == {"no_data": "pause", "source_down": "rollback"}
     assert settings_of(read(page(gates={"latency": {}}))["gates"]) == settings_of({"errors": {}, "latency": {}})
+
+
+def test_a_version_may_carry_the_digest_of_its_image() -> None:
+    found = read(version="2.1.0@sha256:" + "a" * 64)
+    assert (found["version"], found["digest"]) == ("2.1.0", "sha256:" + "a" * 64)
+    assert read(version="2.1.0")["digest"] is None
+
+
+def test_a_digest_that_is_none_and_one_for_an_archive_are_refused() -> None:
+    assert "'sha256:abc' is no digest; write sha256: and 64 hex digits" in refusal(version="2.1.0@sha256:abc")
+    changed = page(deploy={"archive": "images/{version}.tar"})
+    assert "a digest is a registry's, and its image comes from an archive" in refusal(
+        changed, version="2.1.0@sha256:" + "a" * 64
+    )

@@ -1,0 +1,83 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Makes the container of a version, by ``community.docker.docker_container``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Optional
+
+from ansible.plugins.action import ActionBase
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _container_secrets, _service_secrets
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._page_container import PASSED, SECRETS_FOLDER
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
+
+LABEL = "sluice.bluegreen."
+SPEC = {
+    "service": {"type": "dict", "required": True},
+    "version": {"type": "str", "required": True},
+    "color": {"type": "str", "required": True, "choices": ["blue", "green"]},
+    "release_id": {"type": "str", "required": True},
+    "image": {"type": "str", "required": True},
+    "digest": {"type": "str", "default": ""},
+    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+}
+
+
+def options(args: Mapping[str, Any], secrets: Mapping[str, str], check: bool) -> dict[str, Any]:
+    """What the module is given. Pure."""
+    service, container = args["service"], args["service"]["container"]
+    name = f"{service['name']}-{args['color']}-{args['version']}"
+    labels = {
+        **(service.get("labels") or {}),
+        f"{LABEL}service": service["name"],
+        f"{LABEL}version": args["version"],
+        f"{LABEL}release_id": args["release_id"],
+        f"{LABEL}color": args["color"],
+    }
+    if args["digest"]:
+        labels[f"{LABEL}image"] = args["digest"]
+    found = {key: container[key] for key in (*PASSED, "stop_timeout") if container.get(key) is not None}
+    if secrets:
+        labels[f"{LABEL}secrets"] = _container_secrets.fingerprint(secrets, f"{service['name']} {args['release_id']}")
+        place = f"{_container_secrets.folder_of(name)}:{SECRETS_FOLDER}:ro"
+        found["volumes"] = [*found.get("volumes", []), place]
+    if found.get("network_mode") != "host":
+        found["published_ports"] = [f"{container['publish'][args['color']]}:{container['port']}"]
+    return {
+        "restart_policy": "unless-stopped",
+        **found,
+        "docker_host": args["docker_host"],
+        "name": name,
+        "image": args["image"],
+        "state": "present",
+        # It was brought before, except in check mode, which then would not find it.
+        "pull": "missing" if check else "never",
+        "env": container.get("env") or {},
+        "labels": labels,
+    }
+
+
+class ActionModule(ActionBase):
+    """Unseals the secrets, runs the module, and keeps to what is worth telling of its answer."""
+
+    def run(self, tmp: Optional[str] = None, task_vars: Optional[dict[str, Any]] = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        _, args = self.validate_argument_spec(argument_spec=SPEC)
+        task_vars = task_vars or {}
+        try:
+            page = written(self._templar, task_vars, args["service"]["name"], "container", "secrets")
+            secrets = _service_secrets.container_secrets(args["service"], page)
+        except SluiceError as error:
+            return {**result, "failed": True, "msg": str(error)}
+        given = options(args, secrets, self._task.check_mode)
+        made = self._execute_module(
+            module_name="community.docker.docker_container", module_args=given, task_vars=task_vars
+        )
+        kept = {
+            key: made[key] for key in ("changed", "failed", "msg", "diff", "warnings", "unreachable") if key in made
+        }
+        image_id = (made.get("container") or {}).get("Image", "")
+        return {**result, **kept, "container": given["name"], "image_id": image_id}

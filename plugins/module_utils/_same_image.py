@@ -1,0 +1,68 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether all VMs have the same image, and run what was deployed. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+# A message with hundreds of VMs is not read.
+_MOST_NAMED = 10
+
+
+def differences(images: Mapping[str, str], expected: str = "") -> str:
+    """A sentence on the VMs whose image is not the ``expected`` one, or not that of most; empty where all have it.
+
+    ``images``: its id by VM; a VM with an empty one has not said.
+    """
+    known = {vm: image for vm, image in images.items() if image}
+    if not known:
+        return ""
+    counts = {image: list(known.values()).count(image) for image in sorted(known.values())}
+    meant = expected or max(counts, key=lambda image: counts[image])
+    others = [f"{vm} has {image}" for vm, image in sorted(known.items()) if image != meant]
+    if not others:
+        return ""
+    whose = "the image of the release is" if expected else "the others have"
+    return f"not every VM has the same image: {_few(others)}; {whose} {meant}"
+
+
+def not_as_deployed(
+    containers: Mapping[str, Optional[Sequence[Mapping[str, Any]]]], version: str, image_id: str
+) -> list[str]:
+    """A sentence for each VM that does not run ``version`` of ``image_id``, and that alone.
+
+    ``containers``: those of the color by VM, or ``None`` where the VM could not be asked.
+    """
+    found = []
+    for vm, present in containers.items():
+        if present is None:
+            found.append(f"{vm} could not be asked what it runs")
+            continue
+        running = [one for one in present if one["running"]]
+        if not running:
+            found.append(f"{vm} runs nothing of it")
+        for one in running:
+            if one["version"] != version:
+                found.append(f"{vm} runs version {one['version']} ({one['name']})")
+            elif one["image_id"] != image_id:
+                found.append(f"{vm} runs version {version} of another image, {one['image_id']}")
+    return found
+
+
+def refusal(problems: Sequence[str], service: str, version: str, image_id: str) -> str:
+    """The message about :func:`not_as_deployed`; empty without problems."""
+    if not problems:
+        return ""
+    return (
+        f"{service}: what runs is not what was deployed, {version} of image {image_id}: {_few(problems)}. "
+        "The traffic stays where it is. Deploy the version again with sluice.bluegreen.deploy, or give it up with "
+        "sluice.bluegreen.abort"
+    )
+
+
+def _few(sentences: Sequence[str]) -> str:
+    more = f", and {len(sentences) - _MOST_NAMED} more" if len(sentences) > _MOST_NAMED else ""
+    return ", ".join(sentences[:_MOST_NAMED]) + more

@@ -1,0 +1,121 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the container that a color runs to another that is there already: stop, bring secrets, start, wait, tidy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple, Optional
+from urllib.parse import quote
+
+from . import _container_secrets, _engine_view
+from ._engine import Engine
+from ._errors import InputError, StateError
+
+# What Docker gives a container that says nothing of its own.
+STOP_TIMEOUT = 10
+
+
+class Steps(NamedTuple):
+    """What is to be done with which containers, by name."""
+
+    stop: list[str]
+    start: bool
+    remove: list[str]
+
+
+def steps(found: Sequence[Mapping[str, Any]], target: str, keep: Sequence[str], tidy: bool) -> Steps:
+    """``found``: the color's containers. What runs now is stopped and stays as a way back; so does ``keep``. Pure."""
+    running = [str(one["name"]) for one in found if one["running"]]
+    stop = [name for name in running if name != target]
+    spared = {target, *keep, *running}
+    remove = [str(one["name"]) for one in found if one["name"] not in spared] if tidy else []
+    return Steps(stop, target not in running, remove)
+
+
+class Wanted(NamedTuple):
+    """``image_id``: what the container must have been made from, empty for anything. ``keep_images``: 0 for all."""
+
+    service: str
+    color: str
+    container: str
+    keep: Sequence[str] = ()
+    image: str = ""
+    image_id: str = ""
+    tidy: bool = True
+    keep_images: int = 0
+    missing_ok: bool = False
+    secrets: Mapping[str, str] = {}
+
+
+def switch(
+    engine: Engine,
+    wanted: Wanted,
+    healthy: Callable[[], Mapping[str, Any]],
+    *,
+    check: bool = False,
+    secrets: Optional[_container_secrets.Place] = None,
+) -> dict[str, Any]:
+    """Do it, and wait until ``healthy`` returns; raises what that raises. With ``check`` nothing is done.
+
+    A container that does not get healthy keeps running, and what was stopped for it stays stopped: to go back is a
+    switch too. Nothing is removed before the container is healthy.
+    """
+    place = secrets or _container_secrets.Place()
+    found = _engine_view.containers(engine, wanted.service, wanted.color)
+    target = next((one for one in found if one["name"] == wanted.container), None)
+    if target is None and not check and not wanted.missing_ok:
+        raise StateError(f"Docker has no container {wanted.container} that could be started; deploy the version again")
+    if target and wanted.image_id and target["image_id"] != wanted.image_id:
+        raise StateError(
+            f"the container {wanted.container} is of image {target['image_id']}, and the release is of "
+            f"{wanted.image_id}: another image has taken its name; deploy the version again"
+        )
+    todo = steps(found, wanted.container, wanted.keep, wanted.tidy)
+    stale = bool(wanted.secrets) and not place.holds(wanted.container, wanted.secrets)
+    stop = [*todo.stop, *([wanted.container] if stale and not todo.start else [])]
+    start = (target is not None or check) and not (target is None and wanted.missing_ok) and (todo.start or stale)
+    result: dict[str, Any] = {
+        "changed": bool(stop or start or todo.remove),
+        "stopped": todo.stop,
+        "started": [wanted.container] if start else [],
+        "removed": todo.remove,
+        "images_removed": [],
+        "runs": target is not None,
+    }
+    if check:
+        return result
+    for name in stop:
+        _stop(engine, name)
+    if start:
+        if wanted.secrets:
+            place.write(engine, wanted.container, wanted.secrets)
+        engine.ask("POST", f"/containers/{quote(wanted.container)}/start")
+    if target is not None:
+        result.update(healthy())
+    for name in todo.remove:
+        engine.ask("DELETE", f"/containers/{quote(name)}", {"v": "1", "force": "1"})
+        place.forget(name)
+    if wanted.tidy and wanted.keep_images:
+        result["images_removed"] = _prune(engine, wanted.image, wanted.keep_images)
+    result["changed"] = result["changed"] or bool(result["images_removed"])
+    return result
+
+
+def _stop(engine: Engine, name: str) -> None:
+    """As gracefully as the container itself says."""
+    config = engine.get(f"/containers/{quote(name)}/json")["Config"]
+    seconds = config.get("StopTimeout")
+    engine.ask("POST", f"/containers/{quote(name)}/stop", more_time=STOP_TIMEOUT if seconds is None else float(seconds))
+
+
+def _prune(engine: Engine, repository: str, keep: int) -> list[str]:
+    if not repository:
+        raise InputError("keep_images needs the name of the image; give image too")
+    used = [str(one["ImageID"]) for one in engine.get("/containers/json", all="1")]
+    names = _engine_view.surplus(_engine_view.images(engine, repository), used, keep)
+    for name in names:
+        # One that is gone, or that somebody has just taken into use, is no reason to fail a healthy release.
+        engine.ask("DELETE", f"/images/{quote(name, safe='/:@')}", fine=(200, 404, 409))
+    return names
