@@ -18,6 +18,10 @@ def test_check_mode_wrote_no_settings(host: Host) -> None:
     assert not host.file("/etc/docker").exists
 
 
+def test_check_mode_knows_no_other_repository(host: Host) -> None:
+    assert not host.file("/etc/apt/sources.list.d/docker.sources").exists
+
+
 def test_check_mode_closed_no_port(host: Host) -> None:
     assert not host.file("/etc/sluice/docker-firewall.nft").exists
     assert not host.package("nftables").is_installed
