@@ -15,7 +15,7 @@ ASK = "timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port} && head -c 8 <&3'"
 
 def asked(host: Host, other: str, port: int) -> str:
     """What ``other`` gets from the VM at ``port``; nothing where it gets no answer."""
-    address = host.check_output("hostname -I").split()[0]
+    address = host.interface("eth0").addresses[0]
     client = Host.get_host(f"ansible://{other}", ansible_inventory=host.backend.ansible_runner.inventory_file)
     return str(client.run(ASK.format(address=address, port=port)).stdout)
 
