@@ -18,7 +18,8 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: lab lab-down lab-molecule demo
 .PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-down
-.PHONY: prove-gates
+.PHONY: prove-gates ee
+.PHONY: test-vm
 .PHONY: bench bench-judge bench-tick bench-deploy test-haproxy-versions
 
 help:  ## this list
@@ -34,14 +35,15 @@ lab: venv  ## six stand-ins for VMs, the sample service's images, Prometheus
 lab-down: venv  ## remove the lab; images and engine stay
 	$(PLAYBOOK) molecule/shared/destroy.yml
 
+CHAOS = $(if $(ONLY),--only '$(ONLY)') $(if $(LEASE),--lease $(LEASE))
 chaos: venv  ## a release on a lab of its own, killed and disturbed in ten minutes' worth of ways; MINUTES=n for more
-	$(BIN)/python -m chaos --minutes $(or $(MINUTES),9.5) $(if $(ONLY),--only '$(ONLY)')
+	$(BIN)/python -m chaos --minutes $(or $(MINUTES),9.5) $(CHAOS)
 
 chaos-full: venv  ## the same at every task boundary, with every fault at every moment; hours, in parts if need be
-	$(BIN)/python -m chaos --resume $(if $(MINUTES),--minutes $(MINUTES)) $(if $(ONLY),--only '$(ONLY)')
+	$(BIN)/python -m chaos --resume $(if $(MINUTES),--minutes $(MINUTES)) $(CHAOS)
 
 chaos-rollback: venv  ## on the same lab: how long a rollback takes, by the balancers' counters; into build/rollback.json
-	$(BIN)/python -m chaos.rollback
+	$(BIN)/python -m chaos.rollback $(if $(LEASE),--lease $(LEASE))
 
 chaos-down: venv  ## remove the lab of chaos
 	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml
@@ -73,7 +75,7 @@ lint-python: venv-test
 test-unit: venv-test
 	$(BIN)/pytest --numprocesses 2 tests/unit
 
-test-integration: venv-test  ## against a real HAProxy and real sockets
+test-integration: venv-test .venv-2.17/test.stamp  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
 	$(BIN)/pytest --numprocesses 4 tests/integration
 
@@ -82,6 +84,10 @@ lab-molecule: venv-test
 
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
+
+# Emulated where the machine has no hardware virtualisation.
+test-vm: venv-test  ## site, release and rollback on four real VMs, one of which loses its power; half an hour; KEEP=1 keeps them
+	$(BIN)/pytest tests/molecule --vms
 
 # The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0. The lab
 # of the first stays, so that the second is made over one of another release.
@@ -102,9 +108,13 @@ bench-tick: .venv/bench.stamp  ## one tick of a gate for 200 servers: reading tw
 bench-deploy: venv  ## a change of one layer on 2 and 8 VMs, against a playbook by hand; VMS="2 8 32" for others; on a lab of its own
 	$(BIN)/python -m bench.deploy $(VMS)
 
+# From the collection as released, not from this checkout.
+ee: venv-test  ## the image of the execution environment, bluegreen-ee; needs an engine, the base image and Galaxy
+	$(BIN)/ansible-builder build --container-runtime docker --context build/ee --tag bluegreen-ee --verbosity 2
+
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi
-	rm -rf build .venv .cache .ansible .hypothesis .*_cache
+	rm -rf build .venv .venv-* .cache .ansible .hypothesis .*_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 venv: .venv/run.stamp $(COLLECTION)  ## what the demo needs, in .venv
@@ -120,6 +130,11 @@ venv-test: .venv/test.stamp $(COLLECTION)  ## what the tests need, in .venv
 .venv/test.stamp: tests/requirements.txt requirements.txt bench/requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --no-compile -r tests/requirements.txt
 	touch $@ .venv/run.stamp .venv/bench.stamp
+
+.venv-2.17/test.stamp: tests/requirements-2.17.txt
+	$(PYTHON) -m venv .venv-2.17
+	.venv-2.17/bin/pip install --quiet --no-compile -r tests/requirements-2.17.txt
+	touch $@
 
 .venv/bench.stamp: bench/requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --no-compile -r bench/requirements.txt

@@ -12,6 +12,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -45,6 +46,8 @@ class Playbook:
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
             "ANSIBLE_NOCOLOR": "1",
+            # Of its own for each service: sshd takes ten sessions over one connection, and a slow machine fills them.
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(Path(tempfile.gettempdir(), f"sluice-chaos-{folder.parent.name}")),
             "SLUICE_CHAOS_FOLDER": str(folder),
             "SLUICE_CHAOS_HOLD": str(hold.number if hold and hold.seconds is None else 0),
         }

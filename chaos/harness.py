@@ -19,7 +19,7 @@ from chaos.points import COMMANDS, Case, Task
 # One more than there are colors, so that each release replaces a container.
 VERSIONS = ("v1", "v2", "v3")
 # Far more than a release takes on a slow machine.
-LIMIT = 300.0
+LIMIT = 900.0
 LOOK_EVERY = 0.5
 QUIET = 3.0
 
@@ -51,7 +51,8 @@ class Chaos:
         folder = (
             self.folder / f"{next(self.numbers):04d}-{name.removesuffix('.yml').replace('/', '.').rsplit('.', 1)[-1]}"
         )
-        self.playbooks.append(Playbook(folder, name, extra or {}, INVENTORY, case.moment if case else None))
+        given = {"chaos_lease": f"{self.lease:g}", **(extra or {})}
+        self.playbooks.append(Playbook(folder, name, given, INVENTORY, case.moment if case else None))
         return self.playbooks[-1]
 
     def stop(self) -> None:
@@ -64,8 +65,9 @@ class Chaos:
         """Run what has to work for anything to be tried; SystemExit(2) with the way to look closer."""
         began = time.time()
         book = self.playbook(name, extra)
-        status = book.wait(15 * 60)
-        say(f"{name} {' '.join((extra or {}).values())}: {time.time() - began:.1f} s, exit status {status}")
+        status = book.wait(3 * LIMIT)
+        given = " ".join([name, *(extra or {}).values()])
+        say(f"{given}: {time.time() - began:.1f} s, exit status {status}")
         if status != 0:
             say(f"The preparation stops here: {book.message}\nAll of it is in {book.folder}/output.")
             raise SystemExit(2)
@@ -220,14 +222,15 @@ class Chaos:
         """A lab that the next run can begin with; made so if need be."""
         look = self.lab.look()
         released = any(seen and (seen.version or seen.release) for seen in look.balancers.values())
-        for way in (self.roll_back, self.begin_anew) if released else (self.begin_anew,):
+        for way in (self.roll_back if released else self.begin_anew, self.begin_anew):
             if is_idle(look):
                 return look
             way()
             look = self.lab.look()
         if is_idle(look):
             return look
-        say(f"{self.service} cannot be brought to a beginning ({unsafe(look)}). A new lab can: make chaos-down")
+        said = unsafe(look) or self.playbooks[-1].message
+        say(f"{self.service} cannot be brought to a beginning ({said}). A new lab can: make chaos-down")
         raise SystemExit(2)
 
     def roll_back(self) -> None:
@@ -237,4 +240,6 @@ class Chaos:
         self.playbook("sluice.bluegreen.rollback", extra).wait(LIMIT)
 
     def begin_anew(self) -> None:
-        self.must(*self.release(VERSIONS[0]))
+        # What was interrupted holds its lock a little longer.
+        self.settle([], self.lease)
+        self.playbook(*self.release(VERSIONS[0])).wait(LIMIT)

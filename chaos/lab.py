@@ -80,7 +80,8 @@ class Lab:
     def look(self, without: Collection[str] = ()) -> Look:
         """How the service stands on every balancer but those ``without``, all asked at once."""
         asked = [host for host in self.balancers if host not in without]
-        return Look(time.time(), dict(zip(asked, self.pool.map(self._look, asked))))
+        seen = dict(zip(asked, self.pool.map(self._look, asked)))
+        return Look(time.time(), seen)
 
     def _look(self, host: str) -> Optional[Balancer]:
         try:

@@ -12,7 +12,7 @@ from typing import Any
 FOLDER = Path(__file__).resolve().parent
 SOCKET = "/run/haproxy/admin.sock"
 # Seconds that it may take to answer.
-LIMIT = 10.0
+LIMIT = 30.0
 # Streams of an attached process, by the numbers that the engine gives them.
 STDERR = 2
 

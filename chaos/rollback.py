@@ -19,7 +19,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
-from chaos.__main__ import BUILD, lease_of, prepare
+from chaos.__main__ import BUILD, LEASE, prepare
 from chaos.harness import LIMIT, Chaos, say
 from chaos.lab import FAULTY, ROOT, Lab
 from chaos.observer import Observer
@@ -83,11 +83,12 @@ def roll_back_once(chaos: Chaos) -> Optional[dict[str, Any]]:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos.rollback", description="How long a rollback takes.")
     parser.add_argument("--runs", type=int, default=7, help="how many bad releases")
+    parser.add_argument("--lease", type=float, default=LEASE, help="seconds (%(default)g); a slow machine needs more")
     parser.add_argument("--again", action="store_true", help="on the lab as an earlier run has left it")
     options = parser.parse_args()
     folder = BUILD / time.strftime("rollback-%Y%m%dT%H%M%S", time.gmtime())
     folder.mkdir(parents=True)
-    chaos = Chaos(Lab(FAULTY), folder, lease_of())
+    chaos = Chaos(Lab(FAULTY), folder, options.lease)
     prepare([chaos], options.again)
     load = Load(folder / "requests.csv", list(chaos.lab.urls.values()), RATE)
     try:

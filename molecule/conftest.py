@@ -22,8 +22,18 @@ from testinfra.host import Host
 
 JOURNAL = "/var/lib/sluice/shop/journal.jsonl"
 CONFIG = "/etc/haproxy/conf.d/shop.cfg"
-LISTENERS = {"lb1": "http://127.0.0.1:28081/", "lb2": "http://127.0.0.1:28082/"}
-STATISTICS = {"lb1": "http://127.0.0.1:28404/stats", "lb2": "http://127.0.0.1:28405/stats"}
+LISTENERS = {
+    "lb1": "http://127.0.0.1:28081/",
+    "lb2": "http://127.0.0.1:28082/",
+    "edge1": "http://198.18.66.11/",
+    "edge2": "http://198.18.66.12/",
+}
+STATISTICS = {
+    "lb1": "http://127.0.0.1:28404/stats",
+    "lb2": "http://127.0.0.1:28405/stats",
+    "edge1": "http://198.18.66.11:8404/stats",
+    "edge2": "http://198.18.66.12:8404/stats",
+}
 
 
 @dataclass(frozen=True)
@@ -131,6 +141,13 @@ def journal(host: Host) -> Journal:
 def output() -> Path:
     """Where the playbooks of this scenario wrote down what they saw."""
     return Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "build", "molecule", os.environ["MOLECULE_SCENARIO_NAME"])
+
+
+@pytest.fixture
+def fleet(output: Path) -> dict[str, Any]:
+    """The definition of the fleet that the scenario provisions."""
+    found: dict[str, Any] = json.loads((output / "fleet.json").read_text(encoding="utf-8"))
+    return found
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _service
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _scope, _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._service_secrets import seal
 
@@ -31,6 +31,7 @@ class ActionModule(ActionBase):
                 "require_version": {"type": "bool", "default": False},
                 "strategy": {"type": "raw"},
                 "services": {"type": "raw"},
+                "needs": {"type": "list", "elements": "str", "choices": ["balancers", "vms"], "default": []},
             }
         )
         try:
@@ -42,7 +43,10 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, **found}
 
     def _read(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
-        inventory = _inventory(task_vars)
+        sliced = _scope.slice_of(task_vars)
+        if sliced and args["needs"]:
+            _scope.require_whole(str(args["service"]), [], None, None, sliced)
+        inventory = _inventory(task_vars, partial=bool(sliced))
         only = args["service"]
         pages = self._pages(args["services"], task_vars, only)
         if only is None:
@@ -52,16 +56,17 @@ class ActionModule(ActionBase):
                         f"a {other} was given, but no service that it is for; say which, e.g. -e service=shop"
                     )
             if not args["require_version"]:
-                return {"services": _service.services(pages, inventory)}
+                return {"services": _service.services(pages, inventory), "slice": sliced}
         found = _service.service(
             pages,
             only,
             inventory,
             version=args["version"],
-            raw_version=task_vars.get("version"),
+            raw_version=task_vars.get("version", _service.NOT_GIVEN),
             require_version=args["require_version"],
             strategy=args["strategy"],
         )
+        _require_whole(found, args["needs"], inventory, task_vars)
         return {"service": found}
 
     def _pages(self, given: Any, task_vars: Mapping[str, Any], only: Any) -> Any:
@@ -80,7 +85,21 @@ class ActionModule(ActionBase):
             raise InputError(f"{what} cannot be read: {error}") from error
 
 
-def _inventory(task_vars: Mapping[str, Any]) -> _service.Inventory:
+def _require_whole(
+    found: Mapping[str, Any], needs: list[str], inventory: _service.Inventory, task_vars: Mapping[str, Any]
+) -> None:
+    limit = task_vars.get("ansible_limit")
+    if not needs or limit is None:
+        return
+    groups = [found["loadbalancers"]] if "balancers" in needs else []
+    groups += found["hosts"].values() if "vms" in needs else []
+    # What `groups` lists is the whole inventory, whatever the limit.
+    reached = {host.name for host in task_vars["hostvars"]._inventory.get_hosts("all")}
+    needed = [str(host) for group in groups for host in inventory.groups[group]]
+    _scope.require_whole(found["name"], needed, reached, limit, None)
+
+
+def _inventory(task_vars: Mapping[str, Any], partial: bool) -> _service.Inventory:
     hostvars = task_vars.get("hostvars") or {}
     sources = [str(source) for source in task_vars.get("ansible_inventory_sources") or []]
 
@@ -96,4 +115,5 @@ def _inventory(task_vars: Mapping[str, Any]) -> _service.Inventory:
         except AnsibleError as error:
             raise InputError(f"host {host}: its variable {name} cannot be read: {error}") from error
 
-    return _service.Inventory(task_vars.get("groups") or {}, variable, ", ".join(sources) or "the inventory")
+    source = ", ".join(sources) or "the inventory"
+    return _service.Inventory(task_vars.get("groups") or {}, variable, source, partial)

@@ -14,6 +14,7 @@ from typing import Any, Optional
 
 from ._capacity import overload
 from ._errors import StateError
+from ._plan import SMALLEST_SPLIT
 from ._state import COLORS, State, candidate_color, other
 
 Plan = dict[str, Any]
@@ -318,7 +319,8 @@ def rollout_plan(
     if stable:
         fleet.require_capacity(candidate, max_load, way="see to its containers, or raise that limit")
     held = state["colors"][candidate]
-    passed = float(release["split"]) if dead else 0.0
+    # Only what was judged is made durable, and of the dead one's last stage nothing is left to judge: it is done again.
+    passed = min(float(release["split"]), 100.0 - SMALLEST_SPLIT) if dead else 0.0
     return {
         "release_id": None if anew else release["release_id"],
         "resumes": release["release_id"] if anew else None,

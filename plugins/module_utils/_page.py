@@ -50,7 +50,8 @@ _NOT_BALANCE = {
 
 # What of `health` does not concern a check over TCP, and what stands there instead.
 _NO_HTTP: dict[str, Any] = {
-    "path": None,
+    # Modules take no null here under ansible-core 2.17, since their option has a default.
+    "path": "/",
     "status": [],
     "response_headers": {},
     "version_header": None,

@@ -26,6 +26,12 @@ _SERVER = r"[A-Za-z0-9._:-]+"
 _SUFFIXES = (*COLORS, "in", "latency", "preview")
 _WILDCARDS = ("*", "0.0.0.0", "[::]")
 CAPACITY = "bluegreen_capacity"
+# For ``check_version``: there is no such variable.
+NOT_GIVEN: Any = object()
+_AS_A_TEXT = (
+    "Give it as a text: -e version=1.10 on the command line, quotes around it in YAML and JSON, the answer type Text "
+    'in an AWX survey, and there quotes around the answer too ("1.10")'
+)
 # A weight of HAProxy is 256 at most, so less than 1/256 of the largest could not be kept to.
 LEAST_CAPACITY, MOST_CAPACITY = 0.1, 25
 
@@ -34,12 +40,14 @@ class Inventory(NamedTuple):
     """What is asked of the inventory.
 
     ``groups``: names of hosts by group. ``variable(host, name)``: its value or ``None``; only called for hosts of the
-    colors. ``source``: where the inventory is, for messages.
+    colors. ``source``: where the inventory is, for messages. ``partial``: it has only some hosts of every group, so
+    that nothing can be said of a service as a whole, and no page is given any servers.
     """
 
     groups: Mapping[str, Sequence[str]]
     variable: Callable[[str, str], Any]
     source: str = "the inventory"
+    partial: bool = False
 
     def hosts(self, groups: Iterable[str]) -> set[str]:
         """All hosts of these groups."""
@@ -52,7 +60,7 @@ def service(
     inventory: Inventory,
     *,
     version: Any = None,
-    raw_version: Any = None,
+    raw_version: Any = NOT_GIVEN,
     require_version: bool = False,
     strategy: Any = None,
 ) -> Service:
@@ -110,6 +118,10 @@ def normalise(
 ) -> Service:
     """One page, checked and complete. Raises InputError with everything that is wrong with it."""
     found, problems = read(name, page, version, strategy)
+    if inventory.partial:
+        if problems:
+            _fail(name, problems)
+        return found
     # Each step looks at what the one before it has found to be sound.
     for check in (_check_groups, _check_colors, _add_servers, _check_addresses, _check_listener, _check_size):
         if problems:
@@ -155,20 +167,25 @@ def _check_name(name: str, names: Sequence[str]) -> None:
 def check_version(version: Any, raw: Any, name: str, required: bool = False) -> Optional[str]:
     """The version, a text that can be the tag of an image; ``None`` where none is given and none is ``required``.
 
-    ``raw`` is the version before templating, or ``None``. Raises InputError.
+    ``raw`` is the version before templating: ``None`` where YAML takes it for nothing (null, or an empty answer),
+    ``NOT_GIVEN`` where there is none. A pair of quotes around the version is not part of it: no tag has any, and under
+    ansible-core 2.19 they are all that keeps a survey's answer a text. Raises InputError.
     """
+    if raw is None and not version and required:
+        raise InputError(f"service {name}: the version came as null, which is no version. {_AS_A_TEXT}")
     if version is None or (isinstance(version, str) and not version):
         if required:
             raise InputError(f"service {name}: no version was given; say which to release, e.g. -e version=2.1.0")
         return None
     # A raw text may be a template: what it gives is in `version`. A raw number is what the person handed over.
-    given = version if raw is None or isinstance(raw, str) else raw
+    given = version if raw is NOT_GIVEN or isinstance(raw, str) else raw
     if not isinstance(given, str):
         raise InputError(
             f"service {name}: the version came as {kind(given)}, {given}, and not as a text. It may be another "
-            "version than was meant (1.10 becomes 1.1), so it is refused. Give it as a text: -e version=1.10 on the "
-            "command line, quotes around it in YAML and JSON, the answer type Text in an AWX survey"
+            f"version than was meant (1.10 becomes 1.1), so it is refused. {_AS_A_TEXT}"
         )
+    quoted = re.fullmatch(r"""(["'])(.*)\1""", version)
+    version = quoted[2] if quoted else version
     if not re.fullmatch(VERSION, version):
         raise InputError(
             f"service {name}: {shown(version)} cannot be a version: it is the tag of an image, so it has only letters, "

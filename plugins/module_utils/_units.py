@@ -17,10 +17,14 @@ _DURATION_PART = re.compile(rf"({_NUMBER})\s*(ms|s|m|h|d)")
 _PLAIN = re.compile(rf"[+-]?(?:{_NUMBER})")
 _PERCENT = re.compile(rf"([+-]?(?:{_NUMBER}))\s*(%|pp)?")
 
+_SIZE = re.compile(rf"({_NUMBER})\s*(MiB|GiB|TiB)")
+_MEBIBYTES = {"MiB": 1, "GiB": 1024, "TiB": 1024 * 1024}
+
 _TOO_MUCH = 1e300  # also keeps inf and nan out, and integers that no float can hold
 
 DURATION_HELP = "write seconds as a number, or a duration such as 90s, 2m, 1h30m or 500ms"
 PERCENT_HELP = "write a per cent figure such as 5 or 5%"
+SIZE_HELP = "write a size with its unit, such as 512 MiB or 2 GiB"
 POINTS_HELP = "write percentage points such as 0.2 or 0.2pp"
 
 
@@ -68,6 +72,21 @@ def seconds(value: Any, what: str = "duration") -> float:
     if number < 0:
         raise InputError(f"{named(what)}{shown(value)} is negative; {DURATION_HELP}")
     return tidy(number)
+
+
+def mebibytes(value: Any, what: str = "size") -> int:
+    """A size in whole MiB: ``512 MiB``, ``1.5 GiB``, ``2TiB``.
+
+    A number without a unit is refused: bytes, MB and MiB are all usual. Raises InputError, which calls the value
+    ``what``.
+    """
+    found = _SIZE.fullmatch(value.strip()) if isinstance(value, str) else None
+    if not found:
+        raise InputError(f"{named(what)}{shown(value)} is not a size; {SIZE_HELP}")
+    mib = float(found.group(1)) * _MEBIBYTES[found.group(2)]
+    if mib != int(mib):
+        raise InputError(f"{named(what)}{shown(value)} is not a whole number of MiB; {SIZE_HELP}")
+    return int(mib)
 
 
 def percent(value: Any, what: str = "percentage") -> float:

@@ -30,6 +30,8 @@ options:
       - Version to release, the tag of the image. An empty string is a version that was not given.
       - A number is refused, because it may be another version than was meant (C(1.10) becomes C(1.1)). This is seen
         also where it comes from a variable C(version) and templating has already made a text of it.
+      - A pair of quotes around it is taken away. In AWX with ansible-core 2.19 they are what keeps an answer such as
+        C("1.10") a text.
     type: raw
   require_version:
     description: Whether to fail where no version was given.
@@ -42,6 +44,14 @@ options:
   services:
     description: Pages by the names of services; the variable C(bluegreen_services) if not given.
     type: raw
+  needs:
+    description:
+      - Hosts of the service that this run must have before it, all of them. Fails where a limit leaves one out, and in
+        a slice of an AWX job. Needs O(service).
+    type: list
+    elements: str
+    choices: [balancers, vms]
+    default: []
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """
@@ -144,6 +154,12 @@ services:
   returned: when no service is named
   type: list
   elements: dict
+slice:
+  description:
+    - Name of the job template that this job is a slice of, or none. The inventory of a slice has only some of the
+      hosts, so there the pages are checked by themselves only, and have no servers.
+  returned: when no service is named
+  type: str
 problems:
   description: What is wrong with the page, by key.
   returned: failure, where it is the page that is wrong

@@ -70,31 +70,39 @@ def end_of(log: Path) -> str:
 
 
 @pytest.fixture(scope="session")
-def lab(say: Say) -> Iterator[None]:
-    """The hosts that all scenarios share; removed at the end, unless the environment says KEEP=1."""
+def make_lab(say: Say) -> Iterator[Callable[[str], None]]:
+    """Makes the hosts that a scenario creates, once; removed at the end, unless the environment says KEEP=1."""
     shutil.rmtree(BUILD, ignore_errors=True)
     BUILD.mkdir(parents=True)
-    try:
+    labs: list[str] = []
+
+    def make(lab: str) -> None:
+        if lab in labs:
+            return
+        labs.append(lab)
         began = time.monotonic()
         log = BUILD / "create.log"
-        status = molecule("create", "-s", "default", log=log, each=lambda _line: None)
+        status = molecule("create", "-s", lab, log=log, each=lambda _line: None)
         say(f"\nthe lab: {time.monotonic() - began:.0f} s")
         if status:
             pytest.fail(f"The lab cannot be made. {end_of(log)}", pytrace=False)
-        yield
+
+    try:
+        yield make
     finally:
-        if os.environ.get("KEEP", "") in ("", "0"):
+        for lab in labs if os.environ.get("KEEP", "") in ("", "0") else []:
             log = BUILD / "destroy.log"
-            status = molecule("destroy", "-s", "default", log=log, each=lambda _line: None)
+            status = molecule("destroy", "-s", lab, log=log, each=lambda _line: None)
             if status:
                 say(f"\nThe lab could not be removed. {end_of(log)}")
 
 
 @pytest.fixture
-def run(lab: None, say: Say) -> Callable[[str, list[str]], list[str]]:
-    """Runs one scenario; the problems, one sentence each."""
+def run(make_lab: Callable[[str], None], say: Say) -> Callable[[str, str, list[str]], list[str]]:
+    """Runs one scenario on the hosts of a lab; the problems, one sentence each."""
 
-    def run_scenario(scenario: str, sequence: list[str]) -> list[str]:
+    def run_scenario(scenario: str, lab: str, sequence: list[str]) -> list[str]:
+        make_lab(lab)
         began = time.monotonic()
         transcript = Transcript(scenario, sequence)
         log = BUILD / f"{scenario}.log"
@@ -119,6 +127,17 @@ def told(step: Step, sequence: list[str], number: int) -> str:
     tests = f", {step.tests} tests" if step.action == "verify" else ""
     how = "" if step.how == "Successful" else f": {step.how}"
     return f"    {name:<36} {step.seconds:5.1f} s{tests}{how}"
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--vms", action="store_true", help="only the scenarios on real VMs, left out otherwise")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Scenarios with hosts of their own take long, and are run by those who ask for them."""
+    chosen = [item for item in items if (item.get_closest_marker("vms") is not None) == config.getoption("--vms")]
+    config.hook.pytest_deselected(items=[item for item in items if item not in chosen])
+    items[:] = chosen
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

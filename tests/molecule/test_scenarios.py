@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Every scenario of molecule/, on the lab that they share."""
+"""Every scenario of molecule/, on the lab that they share or on hosts of its own."""
 
 from __future__ import annotations
 
@@ -12,12 +12,18 @@ import pytest
 import yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "molecule"
-SCENARIOS = sorted(path.parent.name for path in FOLDER.glob("*/molecule.yml") if path.parent.name != "default")
+PAGES = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*/molecule.yml")}
+SCENARIOS = [
+    pytest.param(name, marks=[] if PAGES[name].get("shared_state", True) else [pytest.mark.vms])
+    for name in sorted(PAGES)
+    if name != "default"
+]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(scenario: str, run: Callable[[str, list[str]], list[str]]) -> None:
-    page = yaml.safe_load((FOLDER / scenario / "molecule.yml").read_text(encoding="utf-8"))
-    problems = run(scenario, page["scenario"]["test_sequence"])
+def test_scenario(scenario: str, run: Callable[[str, str, list[str]], list[str]]) -> None:
+    page = PAGES[scenario]
+    lab = "default" if page.get("shared_state", True) else scenario
+    problems = run(scenario, lab, page["scenario"]["test_sequence"])
     if problems:
         pytest.fail("\n".join(problems), pytrace=False)

@@ -85,14 +85,19 @@ class Reference:
         self._bounds: list[float] = []
         self._seen: list[int] = []
         self._beta: dict[str, float] = {}
+        self._just_taken = False
         if fixed and set(fixed.get("beta") or {}) >= set(quantiles):
             self._beta = {quantile: float(fixed["beta"][quantile]) for quantile in quantiles}
 
     @property
     def info(self) -> dict[str, Any]:
-        """For the tape: ``{"beta": {quantile: seconds}}``, or ``{"responses": n, "needed": n}`` while it is taken."""
+        """For the tape: ``{"beta": {quantile: seconds}}``, or ``{"responses": n, "needed": n}`` while it is taken.
+
+        The tick that completes it has both, with ``needed`` 0: it is the last one that is not judged.
+        """
         if self._beta:
-            return {"beta": dict(self._beta)}
+            beta = {"beta": dict(self._beta)}
+            return {**beta, "responses": sum(self._seen), "needed": 0} if self._just_taken else beta
         return {"responses": sum(self._seen), "needed": REFERENCE_RESPONSES - sum(self._seen)}
 
     def count(self, bounds: Sequence[float], candidate: Servers, stable: Servers) -> dict[str, dict[str, Any]]:
@@ -102,6 +107,7 @@ class Reference:
         responses by bucket and server. Raises ValueError where a quantile lies beyond the last finite bound, so that
         nobody could be seen to be slower.
         """
+        self._just_taken = False
         if not self._beta:
             self._take(bounds, stable)
             return {}
@@ -131,7 +137,7 @@ class Reference:
             beta = {quantile: quantile_bound(bounds, self._seen, quantile) for quantile in self._quantiles}
             for quantile, bound in beta.items():
                 self._refuse_beyond(bounds, quantile, bound)
-            self._beta = beta
+            self._beta, self._just_taken = beta, True
 
     def _limits(self, bounds: Sequence[float], quantile: str) -> tuple[float, float, float]:
         beta = bound_at(bounds, self._beta[quantile])

@@ -106,6 +106,8 @@ def sentence(
         return f"not all servers of {c} are up: {signals.server_down}"
     if cause == "warmup":
         return f"warming up: {signals.warmup}"
+    if cause == "too_few_requests" and signals.measuring == 0:
+        return f"too few requests: how quick {b} is has just been taken; latencies are compared from now on"
     if cause == "too_few_requests" and signals.measuring is not None:
         return (
             f"too few requests: to know how quick {b} is, {signals.measuring} more of its responses are needed; "

@@ -16,7 +16,8 @@ is a tick without data. What else a verdict rests on is on the line too, where t
   ``{"no_data": reason}``;
 - ``warmup``: by server for how many seconds its container has run, where that is too short to be counted;
 - ``reference``: the stable color's quantiles that latencies are compared with, ``{"beta": {"p50": seconds, ...}}``, or
-  while they are taken ``{"responses": so many so far, "needed": so many more}``; that tick has no latencies;
+  while they are taken ``{"responses": so many so far, "needed": so many more}``, both in the tick that completes
+  them; a tick with ``needed`` has no latencies;
 - ``thresholds``: by name a number, null (no data), ``{"candidate": number, "stable": number}``, ``{"verdict": ...,
   "message": ...}`` of a check, or ``{"source_down": reason}``.
 """

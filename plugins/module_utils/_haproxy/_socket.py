@@ -17,7 +17,8 @@ from .._errors import BalancerError, InputError
 
 _PROMPT = b"\n> "
 _CHUNK = 262144
-# For each weight HAProxy adds up those of all servers of the backend: 10,000 of them take 2 ms, where 1,000 take 0.02.
+# For each command HAProxy walks through the servers of the backend: of its own time that takes 0.012 ms with 2,000 of
+# them and 0.12 ms with 10,000, and on a busy machine it waits for its turn as well.
 _COMMAND_SECONDS = 0.004
 
 

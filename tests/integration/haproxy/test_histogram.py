@@ -20,7 +20,7 @@ Web = Callable[[str], WebServer]
 BOTH = {"blue": 50.0, "green": 50.0}
 # Lets HAProxy tell of each request the rate at which it came, and whether it was timed.
 TOLD = """    http-request set-var(txn.rate) fe_req_rate
-    http-response set-header x-told "%[var(txn.rate)] %s %[var(txn.sluice_began),bool]"
+    http-after-response set-header x-told "%[var(txn.rate)] %s %[var(txn.sluice_began),bool]"
     default_backend shop
 """
 ANSWER = re.compile(r"x-told: (\d+) (\S+) (\d?)")

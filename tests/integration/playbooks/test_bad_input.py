@@ -19,7 +19,8 @@ NO_VERSION = "service shop: no version was given; say which to release, e.g. -e 
 NOT_A_TEXT = (
     "and not as a text. It may be another version than was meant (1.10 becomes 1.1), so it is refused. "
     "Give it as a text: "
-    "-e version=1.10 on the command line, quotes around it in YAML and JSON, the answer type Text in an AWX survey"
+    "-e version=1.10 on the command line, quotes around it in YAML and JSON, the answer type Text in an AWX survey, "
+    'and there quotes around the answer too ("1.10")'
 )
 NOT_A_TAG = (
     "cannot be a version: it is the tag of an image, so it has only letters, digits, '.', '_' and '-', "

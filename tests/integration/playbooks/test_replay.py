@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 
@@ -28,6 +29,24 @@ def test_it_says_when_each_rollout_would_have_been_decided_and_how(tmp_path: Pat
     assert "good_quiet.jsonl: promote after " in said
     assert "(errors): " in said
     assert not played.changed
+
+
+def test_a_stage_that_the_lab_recorded_is_decided_as_it_was_and_not_at_all_by_a_page_that_wants_more(
+    tmp_path: Path,
+) -> None:
+    tape = TAPES / "lab" / "bad_v3_5_per_cent.jsonl"
+    last = json.loads(tape.read_text().splitlines()[-1])["t"]
+    for alpha, expected in (
+        (0.01, f"rollback after {last} s (errors): "),
+        (0.0001, f"pause after {last} s (undecided): "),
+    ):
+        folder = tmp_path / str(alpha)
+        folder.mkdir()
+        site = inventory(page__gates={"errors": {"margin": "1.5pp", "alpha": alpha}}, page__tick="3s")
+        extra = {"service": "shop", "tape": str(tape), "replay_candidate": "blue", "replay_dwell": 6}
+        played = run(folder, REPLAY, site, extra)
+        assert played.status == 0, played.output
+        assert f"bad_v3_5_per_cent.jsonl: {expected}" in " ".join(played.output.split())
 
 
 def test_a_tape_that_is_not_there_or_not_named_is_told(tmp_path: Path) -> None:

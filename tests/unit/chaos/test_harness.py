@@ -195,7 +195,7 @@ def test_a_service_that_a_rollback_does_not_help_is_released_anew(story: Story) 
 
 
 def test_what_no_command_brings_to_a_beginning_ends_everything(story: Story) -> None:
-    story.looks = [Balancer(**{**vars(SAFE), "release": "rolling"})] * 3
+    story.looks = [Balancer(**{**vars(SAFE), "release": "rolling"})] * 100
     with pytest.raises(SystemExit, match="2"):
         try_case(story, points.KILL_AT_BOUNDARY)
 

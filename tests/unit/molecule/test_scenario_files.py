@@ -19,6 +19,9 @@ ROOT = Path(__file__).resolve().parents[3]
 MOLECULE = ROOT / "molecule"
 FILES = sorted(MOLECULE.glob("*/molecule.yml"))
 SCENARIOS = [path.parent for path in FILES if path.parent.name != "default"]
+# Those with hosts of their own make and remove them themselves, and are not run unless asked for.
+OWN = [folder for folder in SCENARIOS if (folder / "inventory").is_dir()]
+SHARED = [folder for folder in SCENARIOS if folder not in OWN]
 # By step the playbook that it runs, by its key in `ansible.playbooks`.
 PLAYBOOK_OF = {"check": "converge", "idempotence": "converge", "syntax": "converge"}
 
@@ -67,8 +70,19 @@ def test_the_shared_configuration_is_no_scenario_itself() -> None:
 
 
 def test_shared_state_has_the_scenario_that_creates_and_destroys() -> None:
-    assert all(config(folder)["shared_state"] for folder in SCENARIOS)
+    assert all(config(folder)["shared_state"] for folder in SHARED)
     assert sequence(MOLECULE / "default") == ["create", "destroy"]
+
+
+@pytest.mark.parametrize("folder", OWN, ids=lambda folder: folder.name)
+def test_hosts_of_its_own_are_created_and_destroyed_and_looked_at_through_its_own_inventory(folder: Path) -> None:
+    page = config(folder)
+    assert page["shared_state"] is False
+    assert all((folder / page["ansible"]["playbooks"][step]).is_file() for step in ("create", "destroy"))
+    arguments = page["ansible"]["executor"]["args"]["ansible_playbook"]
+    assert f"--inventory=${{MOLECULE_PROJECT_DIRECTORY}}/molecule/{folder.name}/inventory" in arguments
+    shared = load(MOLECULE / "shared" / "config.yml")
+    assert page["verifier"]["options"]["ansible-inventory"] != shared["verifier"]["options"]["ansible-inventory"]
 
 
 @pytest.mark.parametrize("folder", [path.parent for path in FILES], ids=lambda folder: folder.name)
@@ -77,7 +91,7 @@ def test_every_playbook_of_the_sequence_exists(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=lambda folder: folder.name)
-def test_no_step_is_used_that_shared_state_skips(folder: Path) -> None:
+def test_no_step_is_used_that_the_runner_or_shared_state_takes_care_of(folder: Path) -> None:
     assert {action for action, _words in steps(folder)} & {"create", "prepare", "destroy", "cleanup"} == set()
 
 
@@ -113,7 +127,7 @@ def counted(file: Path) -> int:
 
 @pytest.mark.parametrize("folder", SCENARIOS, ids=lambda folder: folder.name)
 def test_every_file_of_tests_has_tests_and_hosts_that_exist(folder: Path) -> None:
-    known = {f"ansible://{name}" for name in names(load(MOLECULE / "inventory" / "hosts.yml"))}
+    known = {f"ansible://{name}" for name in hosts_of(folder)}
     for file in folder.rglob("test_*.py"):
         assert counted(file), f"{file} has no test"
         hosts = [
@@ -122,6 +136,15 @@ def test_every_file_of_tests_has_tests_and_hosts_that_exist(folder: Path) -> Non
             if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "testinfra_hosts"
         ]
         assert {host for entry in hosts for host in entry} <= known, f"{file}: hosts that the inventory does not have"
+
+
+def hosts_of(folder: Path) -> set[str]:
+    """Groups and hosts that the tests of a scenario may name."""
+    if folder not in OWN:
+        return set(names(load(MOLECULE / "inventory" / "hosts.yml")))
+    fleet = load(folder / "inventory" / "group_vars" / "all" / "fleet.yml")["bluegreen_fleet"]
+    made = {f"{group['name']}{number + 1}" for group in fleet["groups"].values() for number in range(group["count"])}
+    return {*names(load(folder / "inventory" / "groups.yml")), *made}
 
 
 def names(group: dict[str, Any]) -> Iterator[str]:

@@ -16,3 +16,8 @@ def test_check_mode_installed_no_engine(host: Host) -> None:
 
 def test_check_mode_wrote_no_settings(host: Host) -> None:
     assert not host.file("/etc/docker").exists
+
+
+def test_check_mode_closed_no_port(host: Host) -> None:
+    assert not host.file("/etc/sluice/docker-firewall.nft").exists
+    assert not host.package("nftables").is_installed

@@ -30,3 +30,17 @@ def test_the_engine_answers_and_runs_with_what_is_in_its_settings(host: Host) ->
     assert settings["log-opts"] == {"max-file": "3", "max-size": "10m"}
     told = host.check_output("docker info --format '{{.LoggingDriver}} {{.LiveRestoreEnabled}}'")
     assert told == f"{settings['log-driver']} true"
+
+
+def test_the_mirror_and_the_authority_of_a_registry_are_known(host: Host) -> None:
+    assert json.loads(host.file("/etc/docker/daemon.json").content_string)["registry-mirrors"] == [
+        "https://mirror.example.com"
+    ]
+    authority = host.file("/etc/docker/certs.d/registry.example.com:5000/ca.crt")
+    assert authority.content_string.startswith("-----BEGIN CERTIFICATE-----")
+
+
+def test_the_firewall_is_loaded_now_and_after_a_boot(host: Host) -> None:
+    service = host.service("sluice-docker-firewall")
+    assert service.is_running
+    assert service.is_enabled

@@ -234,6 +234,14 @@ def test_a_dead_release_is_resumed_after_the_stages_that_it_passed_under_another
         assert (plan["start_share"], plan["start_stage"]) == (25.0, 2)
 
 
+def test_a_release_that_died_with_all_stages_passed_does_the_last_one_again_unless_it_is_committed() -> None:
+    passed = [*rolling(), event("stage_passed", stage=4, split=100)]
+    plan = _fleet.rollout_plan(fleet(passed, ON_BLUE), None, promote=False, resume=True)
+    assert 99 < plan["start_share"] < 100
+    committed = [*passed, event("committed", shares=ON_GREEN)]
+    assert _fleet.rollout_plan(fleet(committed, ON_GREEN), None, promote=False, resume=True)["start_share"] == 100.0
+
+
 def test_a_release_that_died_in_its_second_look_begins_with_that_stage_and_has_no_third() -> None:
     at_100 = event("stage_passed", stage=3, split=50)
     looked = event("second_look", stage=4, split=100, passed={"stage": 2, "split": 25})

@@ -517,6 +517,29 @@ def test_a_number_that_templating_has_made_a_text_of_is_refused_all_the_same() -
     assert "the version came as a number, 1.2, and not as a text" in refusal(version="1.2", raw_version=1.2)
 
 
+@pytest.mark.parametrize("given", ['"1.20"', "'1.20'"])
+def test_quotes_around_a_version_keep_it_a_text_and_are_not_part_of_it(given: str) -> None:
+    assert read(version=given, raw_version=given)["version"] == "1.20"
+
+
+@pytest.mark.parametrize("given", ['"1.20', "\"1.20'", '""', "\"'1.20'\""])
+def test_quotes_that_are_no_pair_around_a_version_are_refused(given: str) -> None:
+    assert "cannot be a version" in refusal(version=given)
+
+
+def test_null_is_a_version_that_was_not_given() -> None:
+    assert read(version="", raw_version=None)["version"] is None
+    assert "the version came as null, which is no version" in refusal(
+        version="", raw_version=None, require_version=True
+    )
+
+
+def test_an_inventory_that_is_a_part_gives_a_page_without_servers() -> None:
+    groups = {"loadbalancers": [], "shop_blue": ["blue1"]}
+    part = _service.Inventory(groups, lambda _host, _name: None, partial=True)
+    assert _service.services({"shop": PAGE}, part)[0]["servers"] == []
+
+
 def test_a_raw_template_says_nothing_about_the_version() -> None:
     assert read(version="1.2", raw_version="{{ x }}")["version"] == "1.2"
 
@@ -559,11 +582,11 @@ def test_a_slow_tick_makes_the_default_lease_longer() -> None:
     assert read(page(tick="20s"))["lease"] == 120
 
 
-def test_a_tcp_service_has_no_path() -> None:
+def test_a_tcp_service_is_checked_at_no_path_of_its_own() -> None:
     health = read(page(health={"path": "/", "json": {"db[0].up": True}, "matches": "o.", "backoff": "10s"}))["health"]
     assert (health["json"], health["matches"], health["backoff"]) == ({"db[0].up": True}, "o.", 10)
     health = read(page(health={"tcp": True, "port": 9000}))["health"]
-    assert (health["tcp"], health["path"], health["status"], health["port"]) == (True, None, [], 9000)
+    assert (health["tcp"], health["path"], health["status"], health["port"]) == (True, "/", [], 9000)
 
 
 def test_a_threshold_is_completed() -> None:

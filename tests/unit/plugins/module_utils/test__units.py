@@ -68,6 +68,24 @@ def test_points_with_a_per_cent_sign_are_refused_since_one_would_have_to_guess_o
         _units.points("0.2%", "margin")
 
 
+@pytest.mark.parametrize(
+    ("text", "mib"), [("512 MiB", 512), ("2GiB", 2048), ("1.5 GiB", 1536), (" 1 TiB ", 1048576), ("0 MiB", 0)]
+)
+def test_a_size_is_read_into_whole_mebibytes(text: str, mib: int) -> None:
+    assert _units.mebibytes(text) == mib
+
+
+@pytest.mark.parametrize("junk", [*JUNK, 512, "512", "2 GB", "2 gib", "-1 GiB", "2 GiB 512 MiB"])
+def test_what_is_no_size_is_refused_with_the_way_out(junk: Any) -> None:
+    with pytest.raises(InputError, match=r"^memory: .* is not a size; write a size with its unit"):
+        _units.mebibytes(junk, "memory")
+
+
+def test_half_a_mebibyte_is_refused() -> None:
+    with pytest.raises(InputError, match="not a whole number of MiB"):
+        _units.mebibytes("0.5 MiB")
+
+
 def test_a_message_without_a_name_begins_with_the_value() -> None:
     with pytest.raises(InputError, match=r"^'x' is not a duration"):
         _units.seconds("x", "")
@@ -89,6 +107,6 @@ def test_units_add_up(days: int, hours: int, minutes: int, secs: int) -> None:
 
 @given(st.text(max_size=12))
 def test_any_text_is_either_read_or_refused_politely(text: str) -> None:
-    for read in (_units.seconds, _units.percent, _units.points):
+    for read in (_units.seconds, _units.percent, _units.points, _units.mebibytes):
         with contextlib.suppress(InputError):
             assert math.isfinite(read(text))

@@ -369,3 +369,11 @@ def test_while_the_stable_colors_quantiles_are_taken_nothing_passes(line):
     result = candidate.tick(line(5, *counts, reference={"responses": 100, "needed": 400}))
     assert (result["verdict"], result["cause"]) == ("hold", "too_few_requests")
     assert "400 more of its responses are needed" in result["message"]
+
+
+def test_the_tick_that_completes_the_stable_colors_quantiles_is_not_called_one_without_data(line):
+    candidate = judge(latency=("p99",), dwell=0)
+    counts = {"green1": (50_000, 0)}, {"blue1": (50_000, 0)}
+    result = candidate.tick(line(5, *counts, reference={"beta": {"p99": 0.02}, "responses": 700, "needed": 0}))
+    assert (result["verdict"], result["cause"]) == ("hold", "too_few_requests")
+    assert "has just been taken; latencies are compared from now on" in result["message"]

@@ -352,7 +352,7 @@ def test_a_quick_candidate_is_promoted_once_it_is_known_how_quick_the_stable_col
     world = timed(World(), green1=[60, 40, 2, 0, 0], green2=[60, 40, 2, 0, 0], blue1=[500, 490, 60, 0, 0])
     result = world.loop(Settings(latency=("p50", "p90"))).run()
     assert (result["verdict"], result["cause"]) == ("promote", "passed"), world.said
-    assert world.lines[2]["reference"] == {"beta": {"p50": 0.02, "p90": 0.02}}
+    assert world.lines[2]["reference"] == {"beta": {"p50": 0.02, "p90": 0.02}, "responses": 1050, "needed": 0}
     assert "latency" not in world.lines[2]["colors"]["stable"]["blue1"], "the tick that beta is from is not judged"
     assert world.lines[3]["colors"]["stable"]["blue1"]["latency"] == {"p50": [1050, 60], "p90": [1050, 60]}
     assert result["carry"]["reference"] == {"beta": {"p50": 0.02, "p90": 0.02}}
