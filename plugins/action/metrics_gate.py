@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -40,6 +39,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources im
 )
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_judge import ThresholdJudge
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Pool, module_on
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._plain import plain
 
 COLORS = ("blue", "green")
 TICK_MODULE = "sluice.bluegreen.haproxy_tick"
@@ -342,17 +342,6 @@ def servers_by_role(servers: Sequence[Mapping[str, Any]], candidate: str) -> dic
             raise InputError(f"metrics_gate: server entry {dict(entry)!r} needs a name and a color (blue or green)")
         roles["candidate" if entry["color"] == candidate else "stable"].append(str(entry["name"]))
     return roles
-
-
-def plain(value: Any) -> Any:
-    """A value as JSON would have it, without the tags and the late templating that Ansible may have put into it."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [plain(entry) for entry in value]
-    if value is None or isinstance(value, (bool, int, float)):
-        return json.loads(json.dumps(value))
-    return json.loads(json.dumps(str(value)))
 
 
 def _judge(

@@ -16,6 +16,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._keepalive import
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Pool, module_on
 
 LOCK_MODULE = "sluice.bluegreen.release_lock"
+HOOK_MODULE = "sluice.bluegreen.hook_journal"
 # Seconds after which a call to a balancer is given up for good.
 CALL_LIMIT = 30.0
 
@@ -34,7 +35,10 @@ class ActionModule(ActionBase):
                 "release_id": {"type": "str", "required": True},
                 "balancers": {"type": "list", "elements": "str", "required": True},
                 "ttl": {"type": "float", "default": 30},
-            }
+                "hook": {"type": "str"},
+                "limit": {"type": "float"},
+            },
+            required_together=[("hook", "limit")],
         )
         if not self._task.check_mode:
             # This is a worker, which ends with the task; the playbook is its parent.
@@ -46,14 +50,20 @@ class ActionModule(ActionBase):
     def _keep(self, args: Mapping[str, Any], task_vars: Mapping[str, Any], playbook: Process) -> None:
         balancers = [str(name) for name in args["balancers"]]
         ttl = float(args["ttl"])
-        lock = {"service": str(args["service"]), "release_id": str(args["release_id"]), "renew": True, "ttl": ttl}
+        step: dict[str, Any] = {"service": str(args["service"]), "release_id": str(args["release_id"]), "ttl": ttl}
+        module, own = LOCK_MODULE, dict[str, Any](renew=True)
+        until = float("inf")
+        if args["hook"]:
+            module, own = HOOK_MODULE, {"hook": str(args["hook"]), "state": "running"}
+            until = time.monotonic() + float(args["limit"])
+        step.update(own)
         with Pool(CALL_LIMIT) as pool:
             for balancer in balancers:
                 pool.add(balancer, module_on(self, balancer, task_vars))
             keep(
-                lambda seconds: pool.ask(dict.fromkeys(balancers, (LOCK_MODULE, lock)), seconds),
+                lambda seconds: pool.ask(dict.fromkeys(balancers, (module, step)), seconds),
                 ttl,
-                lambda: playbook.alive,
+                lambda: playbook.alive and time.monotonic() < until,
                 time.monotonic,
                 time.sleep,
             )

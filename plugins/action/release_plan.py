@@ -17,7 +17,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils import _fleet
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._state import COLORS
 
-OPERATIONS = ("deploy", "rollout", "promote", "rollback", "abort")
+OPERATIONS = ("deploy", "rollout", "promote", "rollback", "abort", "retire")
 
 
 def new_release_id(version: Optional[str]) -> str:
@@ -59,6 +59,9 @@ class ActionModule(ActionBase):
                 "resume": {"type": "bool", "default": False},
                 "reversible": {"type": "bool", "default": True},
                 "max_load": {"type": "float"},
+                "keep_warm": {"type": "float", "default": 0},
+                "keep": {"type": "int", "default": 0},
+                "at_once": {"type": "bool", "default": False},
             }
         )
         try:
@@ -79,6 +82,9 @@ class ActionModule(ActionBase):
         if operation in ("rollback", "abort"):
             return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"], load, operation == "abort")
         fleet.require_servers(servers)
+        if operation == "retire":
+            keep = {"keep_warm": args["keep_warm"], "keep": args["keep"], "at_once": args["at_once"]}
+            return _fleet.retire_plan(fleet, servers, **keep, moment=time.time())
         if operation == "deploy":
             resume, reversible = args["resume"], args["reversible"]
             return _fleet.deploy_plan(fleet, args["version"], load, resume=resume, reversible=reversible)

@@ -10,9 +10,10 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _scope, _service
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _hooks, _scope, _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._service_secrets import seal
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils import _hook_files
 
 
 class ActionModule(ActionBase):
@@ -32,14 +33,18 @@ class ActionModule(ActionBase):
                 "strategy": {"type": "raw"},
                 "services": {"type": "raw"},
                 "needs": {"type": "list", "elements": "str", "choices": ["balancers", "vms"], "default": []},
+                "hook_files": {"type": "bool", "default": False},
             }
         )
         try:
             found = self._read(args, task_vars)
+            if args["hook_files"]:
+                _hook_files.check(found["service"], self)
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error), **error.details}
         for one in found.get("services", [found.get("service")]):
             one.update(seal(one))
+            one["hooks"] = _hooks.seal(one["hooks"])
         return {**result, "changed": False, **found}
 
     def _read(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:

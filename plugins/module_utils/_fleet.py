@@ -10,6 +10,7 @@ either gets a plan or a StateError that says who or what is in the way and which
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from typing import Any, Optional
 
 from ._capacity import overload
@@ -163,6 +164,12 @@ class Fleet:
 
         ``way`` is the way out. ``all_up`` takes those of ``color`` for up, before it has got its new version.
         """
+        problem = self.capacity_problem(color, max_load, all_up=all_up)
+        if problem:
+            raise StateError(f"service {self.service}: {problem}; {way}. Nothing was changed")
+
+    def capacity_problem(self, color: str, max_load: Optional[float], *, all_up: bool = False) -> Optional[str]:
+        """Why ``color`` cannot carry all of the traffic, as the first balancer sees it that sees so; else None."""
         for host in sorted(self.splits):
             servers = {
                 name: {**server, "up": server["up"] or (all_up and server.get("color") == color)}
@@ -170,7 +177,8 @@ class Fleet:
             }
             problem = overload(servers, color, other(color), 100, max_load)
             if problem:
-                raise StateError(f"service {self.service}: seen from {host}, {problem}; {way}. Nothing was changed")
+                return f"seen from {host}, {problem}"
+        return None
 
     def require_unlocked(self, *, but: Optional[str] = None) -> None:
         held = self.live_lock(but=but)
@@ -186,7 +194,7 @@ class Fleet:
 def _told(state: Mapping[str, Any]) -> tuple[Any, ...]:
     """What two journals must agree on; the rest are times, which no two machines write alike."""
     release = state["release"] or {}
-    keys = ("release_id", "version", "color", "phase", "stage", "reversible")
+    keys = ("release_id", "version", "color", "phase", "stage", "reversible", "hooks")
     return state["stable"], state["shares"], state["colors"], [release.get(key) for key in keys]
 
 
@@ -425,13 +433,16 @@ def rollback_plan(
             "-e force=true. Nothing was changed",
             irreversible=True,
         )
-    for host in sorted(fleet.splits):
-        if not servers_up(fleet.splits[host], servers[back]) and not force:
+    down = [host for host in sorted(fleet.splits) if not servers_up(fleet.splits[host], servers[back])]
+    retired = "kept" in entry
+    start = retired and bool(down or fleet.capacity_problem(back, max_load))
+    for host in down if not start else []:
+        if not force:
             raise StateError(
                 f"service {fleet.service}: {host} calls no server of {back} up ({', '.join(servers[back])}), so going "
                 f"back to {entry['version']} would answer nobody; see to its containers, or go there with -e force=true"
             )
-    if not force:
+    if not force and not start:
         way = "see to its containers, or go there all the same with -e force=true"
         fleet.require_capacity(back, max_load, way=way)
     return {
@@ -442,7 +453,62 @@ def rollback_plan(
         "from": stable,
         "from_version": (state["colors"][stable] or {}).get("version"),
         "previous": None,
+        "retired": retired,
+        "start": start,
     }
+
+
+def retire_plan(
+    fleet: Fleet, servers: Mapping[str, Sequence[str]], *, keep_warm: float, keep: int, at_once: bool, moment: float
+) -> Plan:
+    """What becomes of the color that lost its traffic: ``{from, version, due, kept, noted, message}``.
+
+    ``servers`` are the names of the servers by color, ``keep_warm`` seconds since the traffic left, ``moment`` the Unix
+    time now. Without ``due`` nothing is to be done, and ``message`` says why; ``kept`` are the VMs that go on running,
+    and ``noted`` says whether the journal knows so. StateError where a release is in progress, or where the color has
+    traffic.
+    """
+    fleet.require_unlocked()
+    fleet.require_one_story()
+    state = fleet.state
+    stable, release = state["stable"], state["release"]
+    if release:
+        raise StateError(
+            f"service {fleet.service}: {_describe(release)} is not over, and may need the color before it; go on with "
+            "it or give it up (sluice.bluegreen.abort), then retire. Nothing was changed"
+        )
+    color = other(stable) if stable else candidate_color(state)
+    fleet.require_idle(color)
+    entry = state["colors"][color]
+    plan: Plan = {
+        "from": color,
+        "stable": stable,
+        "stable_version": (state["colors"][stable] or {}).get("version") if stable else None,
+        "version": entry["version"] if entry else None,
+        "kept": list(servers[color][:keep]),
+        "due": False,
+        "noted": bool(entry) and entry.get("kept") == list(servers[color][:keep]),
+    }
+    if not entry:
+        return {**plan, "message": f"{color} was never released to, so there is nothing to retire"}
+    until = _lost_traffic(state) + keep_warm
+    if not at_once and moment < until:
+        when = datetime.fromtimestamp(until, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+        return {
+            **plan,
+            "message": f"{color} keeps {entry['version']} warm until {when} (retire.keep_warm on the service's page); "
+            "nothing was done. -e at_once=true does not wait for that",
+        }
+    kept = f", and goes on on {', '.join(plan['kept'])}" if plan["kept"] else ""
+    return {**plan, "due": True, "message": f"{entry['version']} on {color} is stopped{kept}"}
+
+
+def _lost_traffic(state: State) -> float:
+    """When the color that is idle now lost its traffic, as Unix time; the latest that it can have been."""
+    ended = [entry["ended"] for entry in state["history"] if entry["outcome"] in ("promoted", "reverted")]
+    # Releases that came to nothing may have taken that entry's place.
+    told = ended[-1] if ended else state["history"][0]["started"]
+    return datetime.strptime(told, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=timezone.utc).timestamp()
 
 
 def ways_back(state: State) -> list[dict[str, Any]]:

@@ -1,7 +1,10 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For how long a release that runs keeps its lock: until the process that it belongs to is gone, or it is fenced."""
+"""For how long a release that runs keeps its lock: until the process that it belongs to is gone, or it is fenced.
+
+In a hook of a stage its lease is kept in the same way, until the hook has ended or its time is over.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def keep(
     clock: Callable[[], float],
     sleep: Callable[[float], None],
 ) -> str:
-    """Renew until the process is gone or a balancer says that the lock is not ours; why it ended.
+    """Renew until the process is gone or a balancer says that the lock is not ours, or the hook over; why it ended.
 
     ``renew`` asks every balancer and waits for the given seconds at most; one that does not answer is asked again.
     """
@@ -64,6 +67,9 @@ def keep(
             sleep(LOOK)
             continue
         due = clock() + ttl / RENEWALS
-        if any(answer.get("fenced") for answer in renew(ttl / RENEWALS).values()):
+        answers = renew(ttl / RENEWALS).values()
+        if any(answer.get("fenced") for answer in answers):
             return "fenced"
+        if any(answer.get("running") is False for answer in answers):
+            return "ended"
     return "gone"

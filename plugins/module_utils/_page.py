@@ -16,6 +16,7 @@ from ._json_path import parse
 from ._page_container import read_container
 from ._page_deploy import read_build, read_deploy
 from ._page_gates import gates
+from ._page_hooks import hooks
 from ._plan import Stage, stages
 from ._schema import Problem, Reader, is_list, kind, plain, whole
 from ._traffic import read_tls, read_traffic
@@ -112,12 +113,14 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         "stages": _stages(top, strategy),
         "second_look": top.boolean("second_look", True),
         "gates": gates(top),
+        "hooks": hooks(top),
         "tick": tick,
         "lease": _lease(top, tick),
         "deploy": read_deploy(top, name, version),
         "build": read_build(top),
         "drain": _drain(top),
         "capacity": _capacity(top),
+        "retire": _retire(top),
         "labels": _labels(top),
     }
     top.done()
@@ -343,6 +346,17 @@ def _drain(top: Reader) -> dict[str, float]:
     timeout = drain.duration("timeout", 30, high=86400)
     drain.done()
     return {"timeout": timeout}
+
+
+def _retire(top: Reader) -> dict[str, Any]:
+    retire = top.section("retire")
+    found = {
+        "keep_warm": retire.duration("keep_warm", 0),
+        "keep": retire.integer("keep", 0, low=0, high=10**5),
+        "reversible": retire.boolean("reversible", True),
+    }
+    retire.done()
+    return found
 
 
 def _capacity(top: Reader) -> dict[str, Optional[float]]:

@@ -15,10 +15,13 @@ State (JSON-ready)::
 
 ``phase`` is ``deploying``, ``deployed``, ``rolling`` or ``paused``; ``stage`` counts passed stages and ``split`` is the
 share in per cent of the last of them; ``image`` (``digest`` or ``id`` and more) is there where it was recorded, and
-``second_look``, and true, once it went back from 100 % to look again.
-``warm``: the color's containers of that version are in place, so that going back to it is a shift. ``reversible``:
-whether the version before can still serve after this one did. ``generation`` counts commits, ``steps`` the events of
-the last operation; with ``operations`` they tell which of two journals knows more, without trusting a clock.
+``second_look``, and true, once it went back from 100 % to look again. ``hook`` is there while one runs, ``hooks`` are
+those that went well, each as ``<phase>/<stage, or 0>/<name>``; ``origin`` is the first id of one that was resumed.
+``warm``: the color's containers of that version are in place, so that going back to it is a shift. ``kept`` is there
+once the color was retired: the VMs, by name, whose containers still run; those of the others are stopped.
+``reversible``: whether the version before can still serve after this one did. ``generation`` counts commits, ``steps``
+the events of the last operation; with ``operations`` they tell which of two journals knows more, without trusting a
+clock.
 """
 
 from __future__ import annotations
@@ -94,6 +97,7 @@ def _started(state: State, event: Event, data: dict[str, Any]) -> None:
     color = data["color"]
     if state["colors"][color]:
         state["colors"][color]["warm"] = False
+        state["colors"][color].pop("kept", None)
     state["release"] = {
         "release_id": event["release_id"],
         "version": data["version"],
@@ -120,6 +124,8 @@ def _is_current(state: State, event: Event) -> bool:
 def _resumed(state: State, event: Event, data: dict[str, Any]) -> None:
     release = state["release"]
     if release and release["release_id"] == data["resumes"]:
+        release.setdefault("origin", release["release_id"])
+        release.pop("hook", None)
         # An id of its own, so that a late step of the dead process is fenced.
         release.update(release_id=event["release_id"], phase="rolling", owner=data.get("owner"))
 
@@ -145,6 +151,20 @@ def _looked_again(state: State, event: Event, data: dict[str, Any]) -> None:
     if _is_current(state, event):
         passed = data["passed"]
         state["release"].update(stage=passed["stage"], split=float(passed["split"]), second_look=True)
+
+
+def _hook_began(state: State, event: Event, data: dict[str, Any]) -> None:
+    if _is_current(state, event):
+        state["release"]["hook"] = data["hook"]
+
+
+def _hook_ended(state: State, event: Event, data: dict[str, Any]) -> None:
+    if not _is_current(state, event):
+        return
+    state["release"].pop("hook", None)
+    done = state["release"].setdefault("hooks", [])
+    if data["outcome"] == "done" and data["hook"] not in done:
+        done.append(data["hook"])
 
 
 def _committed(state: State, event: Event, data: dict[str, Any]) -> None:
@@ -186,6 +206,8 @@ def _given_up(outcome: str) -> Any:
 
 def _reverted(state: State, event: Event, data: dict[str, Any]) -> None:
     left, kept = data["from_color"], data["to_color"]
+    if state["colors"][kept]:
+        state["colors"][kept].pop("kept", None)
     if state["colors"][left]:
         state["colors"][left]["rolled_back"] = True
     state["stable"] = kept
@@ -207,6 +229,16 @@ def _restored(state: State, event: Event, data: dict[str, Any]) -> None:
     entry = state["colors"][data["color"]]
     if entry and entry["version"] == data["version"]:
         entry["warm"] = True
+        entry.pop("kept", None)
+
+
+def _retired(state: State, event: Event, data: dict[str, Any]) -> None:
+    entry = state["colors"][data["color"]]
+    if entry and entry["version"] == data["version"]:
+        entry["kept"] = list(data["kept"])
+    serves = state["colors"][other(data["color"])]
+    if serves and not data.get("reversible", True):
+        serves["reversible"] = False
 
 
 def _settled(state: State, event: Event, data: dict[str, Any]) -> None:
@@ -239,6 +271,8 @@ _HANDLERS = {
     "shift": _shift,
     "stage_passed": _passed,
     "second_look": _looked_again,
+    "hook_started": _hook_began,
+    "hook": _hook_ended,
     "committed": _committed,
     "paused": _paused,
     "promoted": _promoted,
@@ -247,5 +281,6 @@ _HANDLERS = {
     "failed": _given_up("failed"),
     "reverted": _reverted,
     "restored": _restored,
+    "retired": _retired,
     "settled": _settled,
 }

@@ -71,6 +71,9 @@ def _headline(state: Mapping[str, Any]) -> str:
     headline = f"{stable} serves {held['version'] if held else 'an unknown version'}"
     if back and back["rolled_back"]:
         return f"{headline}; {other(stable)} holds {back['version']}, which was rolled back"
+    if back and back["warm"] and "kept" in back:
+        runs = f"runs on {', '.join(back['kept'])} only" if back["kept"] else "is stopped"
+        return f"{headline}; {other(stable)} was retired: {back['version']} {runs}, and rollback starts it again"
     if back and back["warm"]:
         return f"{headline}; {other(stable)} keeps {back['version']} warm, rollback goes there"
     return f"{headline}; nothing warm to go back to on {other(stable)}"
@@ -80,6 +83,7 @@ def _release(release: Mapping[str, Any]) -> str:
     passed = f"{release['stage']} stage{'' if release['stage'] == 1 else 's'} passed"
     again = ", on its second look" if release.get("second_look") else ""
     marked = "" if release.get("reversible", True) else ", not reversible"
+    marked += f", in hook {release['hook']}" if release.get("hook") else ""
     waits = f"; paused by {release.get('cause') or 'an unknown cause'}, go on with promote or back with rollback"
     return (
         f"{release['release_id']}: version {release['version']} on {release['color']}, {release['phase']}, "

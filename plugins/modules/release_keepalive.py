@@ -15,6 +15,8 @@ description:
     when the lock was given back or taken by another release.
   - So a release may take its time, for example to pull an image, and one that was killed counts as dead after O(ttl)
     seconds at most, whatever it was doing.
+  - With O(hook) the lease of the stage is kept as well, while the journal says that this hook runs, and for O(limit)
+    seconds at most. What hangs longer than that therefore ends with traffic where it is committed to be.
   - A lock that is not kept alive, as on a controller where the process was killed too, lasts for its time and is the
     release's own until another one takes it.
 extends_documentation_fragment:
@@ -50,6 +52,12 @@ options:
     description: Seconds that each renewal gives the lock.
     type: float
     default: 30
+  hook:
+    description: The hook during which lock and lease are kept, as M(sluice.bluegreen.hook_journal) names it.
+    type: str
+  limit:
+    description: Seconds after which nothing is kept any more, although the hook is not over; together with O(hook).
+    type: float
 seealso:
   - module: sluice.bluegreen.release_lock
 author:

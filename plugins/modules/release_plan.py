@@ -20,7 +20,7 @@ options:
     description: What is to be done.
     type: str
     required: true
-    choices: [deploy, rollout, promote, rollback, abort]
+    choices: [deploy, rollout, promote, rollback, abort, retire]
   service:
     description: Name of the service.
     type: str
@@ -74,6 +74,18 @@ options:
         traffic is meant for may get. Where those that are up would get more, the operation is refused.
       - For V(deploy) all servers of the candidate are taken for up. Without it there is no limit.
     type: float
+  keep_warm:
+    description: Seconds that a color keeps running after it lost its traffic; for V(retire).
+    type: float
+    default: 0
+  keep:
+    description: On how many VMs, the first of its group, it goes on running when it is retired.
+    type: int
+    default: 0
+  at_once:
+    description: Whether O(keep_warm) is not waited for.
+    type: bool
+    default: false
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """
@@ -98,7 +110,8 @@ plan:
   description:
     - The release id, the owner and what the operation needs. For V(deploy) and V(rollout) these are C(candidate),
       C(stable), C(previous) and C(first); for V(rollback) they are C(kind), C(to), C(from), their versions and
-      C(gives_up).
+      C(gives_up), C(retired), and C(start), whether containers have to be started again first. For V(retire) they are
+      C(from), C(version), C(due), C(kept), C(noted) and C(message).
     - Every plan has C(expects), what each balancer's journal must still say when the lock is taken, and C(catch_up),
       the balancers that missed something, which one knows, and its state.
   type: dict

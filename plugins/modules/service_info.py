@@ -52,6 +52,12 @@ options:
     elements: str
     choices: [balancers, vms]
     default: []
+  hook_files:
+    description:
+      - Whether the task files of the service's hooks must be there and be readable, as before a release.
+      - A way back does not depend on them.
+    type: bool
+    default: false
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """
@@ -135,6 +141,12 @@ service:
         - In the place of each C(token), each of the C(headers) and each value of C(env) stands a seal.
           M(sluice.bluegreen.metrics_gate) takes the secrets themselves from the variable C(bluegreen_services).
       type: dict
+    hooks:
+      description:
+        - The hooks of every phase, each with C(name), C(kind), C(timeout), C(when_failed) and what its kind needs.
+        - In the place of each secret of a webhook, its C(url) included, and of each value of C(env) stands a seal.
+          M(sluice.bluegreen.release_hook) takes the secrets themselves from the variable C(bluegreen_services).
+      type: dict
     tick: {description: Seconds between two looks of a gate., type: float}
     lease: {description: Seconds of a lease., type: float}
     deploy:
@@ -147,6 +159,11 @@ service:
     drain: {description: "C(timeout), seconds that sessions may last once their color has no traffic.", type: dict}
     capacity:
       description: "C(max_load), how much more than stable's servers those of the candidate may get, or none."
+      type: dict
+    retire:
+      description: >-
+        C(keep_warm), seconds that the old color keeps running, C(keep), how many of its VMs go on then, and
+        C(reversible), whether its version can still serve after it was retired.
       type: dict
     labels: {description: Labels of the container., type: dict}
 services:

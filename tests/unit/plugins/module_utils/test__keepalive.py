@@ -49,6 +49,13 @@ def test_it_ends_where_the_lock_was_taken_or_given_back() -> None:
     assert hours.renewed == [10]
 
 
+def test_it_ends_where_the_hook_that_it_is_for_has_ended() -> None:
+    hours = Hours(end=1000)
+    hours.answer = {"changed": False, "running": False}
+    assert hours.keep() == "ended"
+    assert hours.renewed == [10]
+
+
 def test_a_process_is_alive_until_it_has_ended_even_where_nobody_has_waited_for_it() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         watched = Process(child.pid)

@@ -16,6 +16,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings i
     settings_of,
     thresholds_of,
 )
+from ansible_collections.sluice.bluegreen.plugins.module_utils._hooks import PHASES
 from ansible_collections.sluice.bluegreen.plugins.module_utils._service import Inventory
 from hypothesis import given
 from hypothesis import strategies as st
@@ -135,6 +136,7 @@ def test_a_page_is_completed_with_every_default() -> None:
             },
             "thresholds": [],
         },
+        "hooks": {phase: [] for phase in PHASES},
         "tick": 5,
         "lease": 30,
         "deploy": {
@@ -150,6 +152,7 @@ def test_a_page_is_completed_with_every_default() -> None:
         "build": None,
         "drain": {"timeout": 30},
         "capacity": {"max_load": 1.5},
+        "retire": {"keep_warm": 0, "keep": 0, "reversible": True},
         "labels": {},
     }
 

@@ -124,3 +124,32 @@ def test_the_history_is_bounded() -> None:
     history = _state.derive(events)["history"]
     assert len(history) == _state.HISTORY_LENGTH
     assert history[-1]["version"] == "v79"
+
+
+def test_a_hook_that_went_well_is_remembered_by_the_release_that_goes_on() -> None:
+    smoke, team = "after_stage/1/smoke", "before_stage/1/team"
+    begun = [
+        *released("r1", "v1", "green")[:3],
+        event("hook_started", hook=team),
+        event("hook", hook=team, outcome="done"),
+    ]
+    running = [*begun, event("hook_started", hook=smoke)]
+    release = _state.derive(running)["release"]
+    assert (release["hooks"], release["hook"]) == ([team], smoke)
+    failed = _state.derive([*running, event("hook", hook=smoke, outcome="failed")])["release"]
+    assert failed["hooks"] == [team], "it runs again"
+    assert "hook" not in failed
+    resumed = _state.derive([*running, event("release_resumed", "r2", resumes="r1")])["release"]
+    assert (resumed["release_id"], resumed["origin"], resumed["hooks"]) == ("r2", "r1", [team])
+    assert "hook" not in resumed, "it ended with its process"
+    again = _state.derive(
+        [*running, event("release_resumed", "r2", resumes="r1"), event("release_resumed", "r3", resumes="r2")]
+    )
+    assert again["release"]["origin"] == "r1"
+
+
+def test_a_hook_of_another_release_says_nothing_of_this_one() -> None:
+    late = event("hook", "r0", hook="after_stage/1/smoke", outcome="done")
+    assert "hooks" not in _state.derive([*released("r1", "v1", "green")[:3], late])["release"]
+    after = event("hook", "r1", hook="after_promote/0/team", outcome="done")
+    assert _state.derive([*released("r1", "v1", "green"), after])["release"] is None

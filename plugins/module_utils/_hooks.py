@@ -1,0 +1,151 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Hooks of a release: their phases, how one is told from another, its secrets, and its container. Pure.
+
+``Hook`` is an entry of ``hooks`` on the normalised page: ``name``, ``kind``, ``timeout`` (seconds), ``when_failed``,
+and under the name of its kind what it does. As with the gates, a page that was read has seals in the place of secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Optional
+
+from ._errors import InputError
+from ._gate._secrets import SEAL, scrub
+
+Hook = Mapping[str, Any]
+
+PHASES = (
+    "before_deploy",
+    "after_deploy",
+    "before_stage",
+    "after_stage",
+    "before_promote",
+    "after_promote",
+    "on_rollback",
+    "after_retire",
+)
+# What comes after these is done already, and no hook turns it back.
+TELLING = ("after_promote", "on_rollback", "after_retire")
+KINDS = ("tasks", "container", "webhook")
+# A webhook's address is often its password too.
+_SECRETS = {"container": ("env",), "webhook": ("url", "secret", "token", "headers")}
+_SHORTEST = 4
+OUTPUT_LIMIT = 2000
+
+
+def seal(hooks: Mapping[str, Sequence[Hook]]) -> dict[str, list[dict[str, Any]]]:
+    """The same hooks with a seal in the place of every secret."""
+    return {phase: [_sealed(hook) for hook in listed] for phase, listed in hooks.items()}
+
+
+def _sealed(hook: Hook) -> dict[str, Any]:
+    kind = hook["kind"]
+    if kind not in _SECRETS:
+        return dict(hook)
+    own = {
+        name: value
+        if name not in _SECRETS[kind] or not value
+        else dict.fromkeys(value, SEAL)
+        if isinstance(value, Mapping)
+        else SEAL
+        for name, value in hook[kind].items()
+    }
+    return {**hook, kind: own}
+
+
+def unseal(hook: Hook, page: Optional[Mapping[str, Any]], service: str, phase: str) -> dict[str, Any]:
+    """The hook with the secrets of ``page``, its entry there, in the place of the seals. Raises InputError."""
+    kind = hook["kind"]
+    if kind not in _SECRETS:
+        return dict(hook)
+    written = (page or {}).get(kind)
+    source: Mapping[str, Any] = written if isinstance(written, Mapping) else {}
+    place = f"hooks.{phase} {hook['name']}: {kind}"
+
+    def opened(value: Any, found: Any, name: str) -> Any:
+        if value != SEAL:
+            return value
+        if found is None:
+            raise InputError(
+                f"service {service}: the secret {place}.{name} is not to be found on the page "
+                f"bluegreen_services.{service} here; it must be there for the balancers too, as in group_vars/all"
+            )
+        # A vaulted value of an older ansible-core is no str, but decrypts as one; a newer one's may carry tags.
+        return "".join(str(found))
+
+    own: dict[str, Any] = {}
+    for name, value in hook[kind].items():
+        if isinstance(value, Mapping):
+            given = source.get(name) or {}
+            own[name] = {inner: opened(one, given.get(inner), f"{name}.{inner}") for inner, one in value.items()}
+        else:
+            own[name] = opened(value, source.get(name), name)
+    return {**hook, kind: own}
+
+
+def secrets_in(hook: Hook) -> list[str]:
+    """Every secret of the hook, the longest first."""
+    kind = hook["kind"]
+    found: list[str] = []
+    for name in _SECRETS.get(kind, ()):
+        value = hook[kind].get(name)
+        found += [str(one) for one in value.values()] if isinstance(value, Mapping) else [str(value or "")]
+    return sorted({value for value in found if len(value) >= _SHORTEST}, key=len, reverse=True)
+
+
+def environment(told: Mapping[str, Any]) -> dict[str, str]:
+    """What a command is told of the release, as that of a gate is: ``SLUICE_SERVICE``, ``SLUICE_PHASE`` and so on."""
+    return {f"SLUICE_{name.upper()}": str(value) for name, value in told.items() if value not in (None, "")}
+
+
+def engine_question(told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of ``engine_info`` for the containers of the service."""
+    return {"service": told["service"], "docker_socket": settings["docker_host"]}
+
+
+def image_of(answer: Mapping[str, Any], name: str) -> str:
+    """The id of the image of the container ``name``, by what ``engine_info`` said. Raises InputError."""
+    for container in answer.get("containers") or []:
+        if container["name"] == name:
+            return str(container["image_id"])
+    why = answer.get("msg") or f"there is no container {name} whose image it could have"
+    raise InputError(f"the command has no image to run in: {why}")
+
+
+def container_arguments(hook: Hook, told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of ``community.docker.docker_container`` for a command in a container of its own.
+
+    ``settings``: ``name``, ``image`` (a name or an id), ``docker_host``, ``env`` and ``labels``, those of the service's
+    own container.
+    """
+    return {
+        **{key: value for key, value in settings.items() if key != "image_of"},
+        "command": list(hook["container"]["command"]),
+        "command_handling": "correct",
+        "env": {**settings["env"], **environment(told), **hook["container"]["env"]},
+        "state": "started",
+        "detach": False,
+        # What a killed release left behind has the same name.
+        "recreate": True,
+        "force_kill": True,
+        "restart_policy": "no",
+        "pull": "never",
+        # The engine answers when the command has ended.
+        "timeout": int(hook["timeout"]) + 10,
+    }
+
+
+def container_problem(answer: Mapping[str, Any], timeout: float, secrets: Sequence[str]) -> Optional[str]:
+    """Why a command in a container failed, by what ``docker_container`` said; None where it went well."""
+    if answer.get("unreachable") and str(answer.get("msg", "")).startswith("no answer in"):
+        return f"was not over after {timeout:g} s, its timeout, and was ended"
+    output = (answer.get("container") or {}).get("Output")
+    if not answer.get("failed") and not answer.get("unreachable"):
+        return None
+    told = str(output if output else answer.get("msg") or "it said nothing").strip()
+    text = scrub(told[-OUTPUT_LIMIT:], secrets)
+    status = answer.get("status")
+    return f"ended with exit status {status}: {text}" if status is not None else text
