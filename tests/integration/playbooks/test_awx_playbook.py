@@ -70,6 +70,7 @@ def test_an_empty_awx_gets_everything_and_is_left_alone_the_second_time(tmp_path
         "Rollback",
         "Abort",
         "Status",
+        "Retire",
     )
     extra = ("Site of VMs", "Release by webhook")
     assert set(templates) == {f"Bluegreen {name}" for name in (*names, *extra)}
@@ -93,7 +94,9 @@ def test_an_empty_awx_gets_everything_and_is_left_alone_the_second_time(tmp_path
         ("approval", "success", "rollout"),
         ("approval", "failure", "abort"),
     }
-    assert may_execute(awx) == {f"Bluegreen {name}" for name in (*names, "Release with approval") if name != "Site"}
+    assert may_execute(awx) == {
+        f"Bluegreen {name}" for name in (*names, "Release with approval") if name not in ("Site", "Retire")
+    }
 
     awx.writes.clear()
     second = play(tmp_path)
