@@ -54,7 +54,7 @@ def fleet(tmp_path: Path) -> dict[str, Any]:
 def look(folder: Path, fleet: dict[str, Any], more: str = "", volumes: str = "", **changes: Any) -> Run:
     (folder / "node.xml").write_text(NODE.format(more=more, volumes=volumes), encoding="utf-8")
     fleet = {**fleet, "libvirt": {**fleet["libvirt"], **changes}}
-    return run(folder, "sluice.bluegreen.provision", inventory(), {"bluegreen_fleet": fleet}, "--check")
+    return run(folder, "sluice.bluegreen.provision", inventory(), {"bluegreen_fleet": fleet, "wait": False}, "--check")
 
 
 def refusal(told: Run) -> str:
