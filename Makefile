@@ -17,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: help venv venv-test clean
 .PHONY: lab lab-down lab-molecule demo
 .PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
-.PHONY: chaos chaos-full chaos-rollback chaos-down
+.PHONY: chaos chaos-full chaos-rollback chaos-steps chaos-down
 .PHONY: prove-gates ee
 .PHONY: test-vm
 .PHONY: bench bench-judge bench-tick test-haproxy-versions
@@ -44,6 +44,9 @@ chaos-full: venv  ## the same at every task boundary, with every fault at every 
 
 chaos-rollback: venv  ## on the same lab: how long a rollback takes, by the balancers' counters; into build/rollback.json
 	$(BIN)/python -m chaos.rollback $(if $(LEASE),--lease $(LEASE))
+
+chaos-steps: venv-test  ## the protocol on two HAProxy processes: every cut of a release, and every cut of the command after it
+	EVERY_CUT=1 $(BIN)/pytest --numprocesses 2 tests/integration/step/test_cut_off.py
 
 chaos-down: venv  ## remove the lab of chaos
 	$(BIN)/ansible-playbook -i chaos/inventory molecule/shared/destroy.yml

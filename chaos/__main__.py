@@ -65,7 +65,9 @@ class Story:
         self.seen.read()
         for service, run in [entry for entry in self.waiting if entry[1].ended <= until]:
             self.waiting.remove((service, run))
-            result = Result.of(run, service, self.collection, self.lease, self.seen.failures)
+            # A file that was changed while it ran makes it a run of neither.
+            collection = self.collection if digest(ROOT) == self.collection else "changed meanwhile"
+            result = Result.of(run, service, collection, self.lease, self.seen.failures)
             self.results.append(result)
             self.kept.add(result)
 

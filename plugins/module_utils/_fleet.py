@@ -108,6 +108,15 @@ class Fleet:
         left = any(journal["lock"] and not journal["lock"]["live"] for journal in self.journals.values())
         return left or bool(self.state["release"]) or bool(self.behind)
 
+    @property
+    def cut_off_in_vain(self) -> bool:
+        """Whether the last operation was cut off, and left the color that was stable before it in its place."""
+        dead = {journal["lock"]["release_id"] for journal in self.journals.values() if journal["lock"]}
+        done, history = self.state["operations"], self.state["history"]
+        promoted = bool(history) and history[-1]["outcome"] == "promoted" and history[-1]["release_id"] in dead
+        # Whoever died before it had anything to tell is not known by its id.
+        return bool(dead) and not promoted and (bool(dead & set(done[-1:])) or not dead & set(done))
+
     def live_lock(self, *, but: Optional[str] = None) -> Optional[tuple[str, Mapping[str, Any]]]:
         """The balancer and lock of a release that is alive now, other than release ``but``."""
         for host in sorted(self.journals):
@@ -346,8 +355,9 @@ def rollback_plan(
     """Where traffic goes back to: ``{to, from, to_version, from_version, kind, gives_up, previous}``.
 
     ``kind`` is ``release`` (the release in progress, ``gives_up``, is given up), ``promoted`` (back to the color
-    before; never with ``abort``) or ``unsettled`` (with ``abort``: balancers do not do what the journal says). A dead
-    release is taken over without asking. ``servers`` are the names of the servers by color. ``max_load`` is as for
+    before; never with ``abort``) or ``unsettled`` (the traffic belongs where the journal says: with ``abort`` where
+    balancers do not do that, else after an operation that was cut off without a promotion). A dead release is taken
+    over without asking. ``servers`` are the names of the servers by color. ``max_load`` is as for
     :func:`deploy_plan`, where a promotion is taken back; a release is given up whatever is up.
     """
     if not takeover:
@@ -370,7 +380,9 @@ def rollback_plan(
         }
     if not stable:
         raise StateError(f"service {fleet.service} was never released, so there is nothing to go back to")
-    if abort and (fleet.behind or any(shares != state["shares"] for shares in fleet.every_share())):
+    unsettled = bool(fleet.behind) or any(shares != state["shares"] for shares in fleet.every_share())
+    # What was cut off is taken back, and nothing before it: the traffic may be there already, on some or on all.
+    if (abort and unsettled) or (not abort and not force and fleet.cut_off_in_vain):
         version = (state["colors"][stable] or {}).get("version")
         return {
             "kind": "unsettled",

@@ -86,6 +86,7 @@ class Machine:
         self.folder = folder
         self.paths = ServicePaths("shop", str(folder / "lib"), str(folder / "run"), str(haproxy.conf_dir))
         self.timers = Timers(folder / "timers.jsonl")
+        self.saved_weights: dict[str, dict[str, int]] = {}
         self.write(committed)
 
     def write(self, committed: Mapping[str, float], ports: Mapping[str, Mapping[str, int]] | None = None) -> None:
@@ -183,20 +184,20 @@ class Machine:
         ]
         return {"runtime": self.runtime, "timers": self.timers.running, **{str(p): p.read_bytes() for p in files}}
 
-    def save(self) -> None:
+    def save(self, name: str = "saved") -> None:
         """Keep the present state of files and weights for :meth:`restore`."""
-        self.saved_weights = self.runtime
-        shutil.rmtree(self.folder / "saved", ignore_errors=True)
-        for name in ("lib", "run", "conf.d"):
-            shutil.copytree(self.folder / name, self.folder / "saved" / name)
-        shutil.copyfile(self.timers.log, self.folder / "saved" / "timers.jsonl")
+        self.saved_weights[name] = self.runtime
+        shutil.rmtree(self.folder / name, ignore_errors=True)
+        for folder in ("lib", "run", "conf.d"):
+            shutil.copytree(self.folder / folder, self.folder / name / folder)
+        shutil.copyfile(self.timers.log, self.folder / name / "timers.jsonl")
 
-    def restore(self) -> None:
-        for name in ("lib", "run", "conf.d"):
-            shutil.rmtree(self.folder / name)
-            shutil.copytree(self.folder / "saved" / name, self.folder / name)
-        shutil.copyfile(self.folder / "saved" / "timers.jsonl", self.timers.log)
-        self.set_runtime(self.saved_weights)
+    def restore(self, name: str = "saved") -> None:
+        for folder in ("lib", "run", "conf.d"):
+            shutil.rmtree(self.folder / folder)
+            shutil.copytree(self.folder / name / folder, self.folder / folder)
+        shutil.copyfile(self.folder / name / "timers.jsonl", self.timers.log)
+        self.set_runtime(self.saved_weights[name])
 
     def fire(self) -> None:
         """Every timer that still runs, in this process."""

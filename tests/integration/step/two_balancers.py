@@ -74,13 +74,9 @@ class Pair:
             )
         return _fleet.Fleet("shop", journals, splits)
 
-    def commands(self) -> dict[str, Callable[[], Iterator[Step]]]:
-        """By name what a person may do next; version v2 is what is released."""
-        return {
-            "release": self.release,
-            "resume": lambda: self.release(resume=True),
-            "rollback": self.rollback,
-        }
+    def command(self, name: str) -> Iterator[Step]:
+        """What a person may do next; version v2 is what is released."""
+        return self.rollback() if name == "rollback" else self.release(resume=name == "resume")
 
     def release(self, resume: bool = False) -> Iterator[Step]:
         plan = self._planned(_fleet.deploy_plan(self.fleet, "v2", resume=resume))
@@ -121,6 +117,7 @@ class Pair:
         event = {
             "release": {"event": "rolled_back", "data": {"cause": "operator", "gives_up": plan["gives_up"]}},
             "promoted": {"event": "reverted", "data": {"from_color": plan["from"], "to_color": plan["to"]}},
+            "unsettled": {"event": "settled", "data": {"cause": "operator"}},
         }[plan["kind"]]
         shares = self._all_on(plan["to"])
         yield self._shift(release_id, shares, "go back", commit=True, journal_required=False, events=[event])
@@ -185,13 +182,36 @@ class Pair:
     def _all_on(color: str) -> dict[str, float]:
         return {name: 100.0 if name == color else 0.0 for name in SERVERS}
 
-    def save(self) -> None:
+    def save(self, name: str) -> None:
         for machine in self.machines.values():
-            machine.save()
+            machine.save(name)
 
-    def restore(self) -> None:
+    def restore(self, name: str) -> None:
         for machine in self.machines.values():
-            machine.restore()
+            machine.restore(name)
+
+    def do(self, steps: Iterator[Step]) -> None:
+        """A command that nothing disturbs."""
+        for step in steps:
+            for host in self.machines:
+                step.act(host)
+
+    def cut_off(self, steps: Iterator[Step], name: str = "saved") -> Iterator[tuple[str, bool]]:
+        """Every way to cut a command off: what was done last and on whom, and whether the disks may differ by that.
+
+        The balancers are as they are then, until the next is asked for. ``name`` is of its own for a cut within a cut.
+        """
+        for step in steps:
+            for only in self.machines:
+                self.save(name)
+                step.act(only)
+                yield f"{step.name} on {only} only", step.commits
+                self.restore(name)
+            for host in self.machines:
+                step.act(host)
+            self.save(name)
+            yield f"{step.name} on both", False
+            self.restore(name)
 
     def time_passes(self) -> None:
         """Nobody is left: each lease ends, and each lock."""

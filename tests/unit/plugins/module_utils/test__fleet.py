@@ -159,6 +159,41 @@ def test_a_rollback_of_a_dead_release_goes_to_stable_without_being_asked() -> No
     assert (plan["kind"], plan["to"], plan["gives_up"]) == ("release", "blue", "r2")
 
 
+CUT_OFF = {
+    "before it had anything to tell": (V2_ON_GREEN, ON_GREEN, "r7", "green"),
+    "when it had rolled back by itself": (
+        [*V2_ON_GREEN, event("release_started", "r3", version="v3", color="blue"), event("rolled_back", "r3")],
+        ON_GREEN,
+        "r3",
+        "green",
+    ),
+    "when it had taken the promotion back": (
+        [*V2_ON_GREEN, event("reverted", "r3", from_color="green", to_color="blue")],
+        ON_BLUE,
+        "r3",
+        "blue",
+    ),
+}
+
+
+@pytest.mark.parametrize("when", CUT_OFF)
+def test_a_rollback_after_what_was_cut_off_without_a_promotion_takes_nothing_else_back(when: str) -> None:
+    events, shares, dead, stays = CUT_OFF[when]
+    plan = _fleet.rollback_plan(fleet(events, shares, held(dead, live=False)), SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"]) == ("unsettled", stays)
+
+
+def test_a_rollback_after_a_promotion_that_was_cut_off_takes_it_back() -> None:
+    dead = fleet(V2_ON_GREEN, ON_GREEN, held("r2", live=False))
+    plan = _fleet.rollback_plan(dead, SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"]) == ("promoted", "blue")
+
+
+def test_a_lock_that_an_older_operation_left_changes_nothing() -> None:
+    left = fleet(V2_ON_GREEN, ON_GREEN, held("r1", live=False))
+    assert _fleet.rollback_plan(left, SERVERS, takeover=False, force=False)["kind"] == "promoted"
+
+
 def test_a_rollback_of_a_live_release_needs_takeover() -> None:
     events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("shift")]
     running = fleet(events, ON_BLUE, held("r2"))
