@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv venv-test clean
 .PHONY: lab lab-down lab-molecule demo
-.PHONY: test test-quick lint-ansible lint-python test-unit test-integration test-molecule
+.PHONY: test test-long test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-steps chaos-down
 .PHONY: prove-gates ee
 .PHONY: test-vm test-haproxy-versions
@@ -86,7 +86,12 @@ lab-molecule: venv-test
 	$(BIN)/ansible-playbook -i molecule/inventory/hosts.yml molecule/shared/create.yml molecule/shared/images.yml
 
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
-	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-k $(SCENARIO))
+	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-m "not vms" -k $(SCENARIO))
+
+test-long: venv-test  ## what takes minutes each: AWX's jobs, hooks, clouds, a fleet, a database; half an hour
+	$(BIN)/ansible-playbook tests/lab/programs.yml
+	$(BIN)/pytest --numprocesses 4 -m long tests/integration
+	$(BIN)/pytest -m long tests/molecule
 
 # Emulated, and long, where the machine has no hardware virtualisation.
 test-vm: venv-test  ## site, release and rollback on four real VMs, one of which loses its power; KEEP=1 keeps them

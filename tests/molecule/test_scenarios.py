@@ -13,11 +13,17 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "molecule"
 PAGES = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*/molecule.yml")}
-SCENARIOS = [
-    pytest.param(name, marks=[] if PAGES[name].get("shared_state", True) else [pytest.mark.vms])
-    for name in sorted(PAGES)
-    if name != "default"
-]
+LONG = ("data_migrated", "fleet_provisioned")
+
+
+def marks(name: str) -> list[pytest.MarkDecorator]:
+    """A scenario with hosts of its own is one on real VMs."""
+    if not PAGES[name].get("shared_state", True):
+        return [pytest.mark.vms]
+    return [pytest.mark.long] if name in LONG else []
+
+
+SCENARIOS = [pytest.param(name, marks=marks(name)) for name in sorted(PAGES) if name != "default"]
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)

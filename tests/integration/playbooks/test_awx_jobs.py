@@ -16,6 +16,8 @@ from balancer_machine import STABLE, Balancer
 from haproxy_process import until
 from test_never_stranded import GREEN, all_on, site
 
+pytestmark = pytest.mark.long
+
 __all__ = ["site"]
 
 Machines = dict[str, Balancer]

@@ -28,8 +28,16 @@ NOT_A_TAG = (
     "'.' or '-', and has at most 128 characters"
 )
 KEYS = (
-    "tick, mode, split, pins, preview, affinity, limits, image, loadbalancers, hosts, container, health, listen, "
-    "balance, hash_type, strategy, stage_defaults, second_look, gates, lease, deploy, build, drain, capacity, labels"
+    "tick, mode, split, pins, preview, affinity, limits, topology, image, loadbalancers, hosts, container, health, "
+    "listen, balance, hash_type, strategy, stage_defaults, second_look, gates, hooks, lease, deploy, build, drain, "
+    "capacity, retire, labels"
+)
+CONTAINER_KEYS = (
+    "port, publish, env, stop_timeout, secrets, capabilities, cap_drop, cgroup_parent, command, cpus, cpuset_cpus, "
+    "cpu_shares, devices, dns_opts, dns_search_domains, dns_servers, entrypoint, etc_hosts, groups, hostname, init, "
+    "ipc_mode, log_driver, log_options, memory, memory_reservation, memory_swap, mounts, network_mode, networks, "
+    "oom_score_adj, pids_limit, privileged, read_only, restart_policy, restart_retries, runtime, security_opts, "
+    "shm_size, stop_signal, sysctls, tmpfs, ulimits, user, userns_mode, volumes, working_dir"
 )
 WAYS = "write roundrobin or random(1), or a hash such as source with 'hash_type: consistent'"
 
@@ -69,8 +77,7 @@ ON_THE_PAGE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "an unknown key further down": (
         {"page__container__prot": 8080},
-        "service shop: container.prot: unknown key; did you mean 'port'? Known keys: port, publish, env, stop_timeout"
-        f"{PAGE}",
+        f"service shop: container.prot: unknown key; did you mean 'port'? Known keys: {CONTAINER_KEYS}{PAGE}",
     ),
     "an empty color group": (
         {"groups__shop_green": {}},
@@ -91,7 +98,8 @@ ON_THE_PAGE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "one group for both colors": (
         {"page__hosts__green": "shop_blue"},
-        f"service shop: hosts.green: is the same group as blue, shop_blue; a color needs VMs of its own{PAGE}",
+        f"service shop: hosts.green: is the same group as blue, shop_blue; a color needs VMs of its own, "
+        f"or write topology: colocated{PAGE}",
     ),
     "one VM under two names": (
         {"groups__shop_green": {"green1": vm(21), "green2": vm(32)}},

@@ -24,6 +24,8 @@ from haproxy_process import until
 from real_ansible import ROOT, Run, finished, run, started
 from site_files import LOCAL, inventory, vm
 
+pytestmark = pytest.mark.long
+
 Machines = dict[str, Balancer]
 GREEN = {"blue": 0.0, "green": 100.0}
 SECRET = "hush-signing"

@@ -18,6 +18,8 @@ from moto.server import ThreadedMotoServer
 from real_ansible import Run, run
 from site_files import LOCAL
 
+pytestmark = pytest.mark.long
+
 REGION = "eu-central-1"
 LABEL = "sluice.bluegreen.fleet"
 INVENTORY = {"all": {"hosts": {"localhost": dict(LOCAL)}}}

@@ -14,6 +14,8 @@ import pytest
 from real_ansible import Run, run
 from site_files import inventory
 
+pytestmark = pytest.mark.long
+
 NAMESPACE = "https://github.com/sluice-bluegreen/sluice.bluegreen"
 NETWORK = "<network><name>{name}</name></network>"
 VM = """

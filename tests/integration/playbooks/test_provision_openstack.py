@@ -15,6 +15,8 @@ from openstack_cloud import PASSWORD, Cloud
 from real_ansible import Run, run
 from site_files import LOCAL
 
+pytestmark = pytest.mark.long
+
 INVENTORY = {"all": {"hosts": {"localhost": dict(LOCAL)}}}
 
 
