@@ -18,8 +18,8 @@ def the_play() -> dict[str, Any]:
     plays: list[dict[str, Any]] = yaml.safe_load((ROOT / "playbooks" / "deploy.yml").read_text(encoding="utf-8"))
     (play,) = [play for play in plays if play["name"] == PLAY]
     (block,) = [task for task in play["tasks"] if "block" in task]
-    assert "ansible.builtin.include_role" in block["block"][0]
-    block["block"][0] = {
+    (role,) = [number for number, task in enumerate(block["block"]) if "ansible.builtin.include_role" in task]
+    block["block"][role] = {
         "name": "Deploy",
         "ansible.builtin.assert": {
             "that": "inventory_hostname not in broken",
@@ -32,8 +32,10 @@ def the_play() -> dict[str, Any]:
 
 def deploy(folder: Path, broken: list[str], **page: Any) -> Run:
     settings = {"serial": "100%", "max_failures": 0, **page}
+    service = {"name": "shop", "loadbalancers": "shop_blue", "deploy": settings}
     facts = {
-        "bluegreen_service": {"name": "shop", "loadbalancers": "shop_blue", "deploy": settings},
+        "bluegreen_service": service,
+        "bluegreen_vm_service": service,
         "bluegreen_candidate_group": "shop_blue",
         "bluegreen_deploy_groups": {"vms": "shop_blue"},
         "bluegreen_plan": {"version": "v2", "release_id": "r1", "candidate": "blue"},
@@ -48,7 +50,7 @@ def deploy(folder: Path, broken: list[str], **page: Any) -> Run:
                 {
                     "name": "Tell",
                     "ansible.builtin.debug": {
-                        "msg": "{{ groups['shop_blue'] | map('extract', hostvars, 'bluegreen_error') "
+                        "msg": "{{ groups['shop_blue'] | map('extract', hostvars, 'bluegreen_vm_error') "
                         "| map('default', 'was not begun') | list }}"
                     },
                 }
