@@ -145,6 +145,10 @@ class Lab:
     def balancer_cut(self, host: str) -> None:
         self._network().disconnect(self.container(host), force=True)
 
+    def balancer_hide(self, host: str) -> None:
+        """Nobody can log in any more, and who had done so is thrown out."""
+        self.shell(host, "systemctl stop ssh; pkill -KILL -x sshd || true")
+
     def vm_kill(self, host: str) -> None:
         self.container(host).kill()
 
@@ -176,6 +180,7 @@ class Lab:
             "balancer_cut": lambda: self._network().connect(
                 self.container(host), ipv4_address=self.hosts[host]["bluegreen_address"]
             ),
+            "balancer_hide": lambda: self.run(host, "systemctl", "start", "ssh"),
             "vm_kill": lambda: self.container(host).start(),
             "disk_fill": lambda: self.shell(
                 host,
@@ -201,6 +206,7 @@ class Lab:
         for host in self.balancers:
             if host in hosts:
                 self.mend("clock_ahead", host)
+                self.mend("balancer_hide", host)
                 if f" {STATE} " in self.shell(host, "cat /proc/mounts"):
                     self.mend("disk_fill", host)
 

@@ -104,6 +104,7 @@ STAGE_FAULTS = (
     Fault("balancer stopped", "balancer_stop", spares=False, alone=True),
     Fault("balancer paused", "balancer_pause", spares=False, alone=True),
     Fault("balancer cut off from the network", "balancer_cut", spares=False, alone=True),
+    Fault("balancer out of the controller's reach, serving", "balancer_hide", alone=True),
     Fault("candidate's VM killed", "vm_kill", alone=True),
     Fault("candidate's container killed", "container_kill"),
     Fault("balancer's /var/lib full", "disk_fill", lasts=True, alone=True),
