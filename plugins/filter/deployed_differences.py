@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ansible_collections.sluice.bluegreen.plugins.module_utils._same_image import not_as_deployed, refusal
+from ansible_collections.sluice.bluegreen.plugins.module_utils._same_image import refusal
 
 DOCUMENTATION = r"""
 name: deployed_differences
@@ -16,7 +16,7 @@ short_description: Whether all VMs run what was deployed
 version_added: 0.1.0
 description:
   - A message on the VMs that do not run the version, of the image that was deployed, and nothing beside it; empty
-    where all do.
+    where all do. Where it is not known which image was deployed, there is a message too.
 positional: service, version, image_id
 options:
   _input:
@@ -34,7 +34,7 @@ options:
     type: str
     required: true
   image_id:
-    description: Id of the image that was deployed.
+    description: Id of the image that was deployed; empty where the journal does not have it.
     type: str
     required: true
 author:
@@ -59,7 +59,7 @@ _value:
 
 def deployed_differences(containers: Mapping[str, Any], service: str, version: str, image_id: str) -> str:
     """See DOCUMENTATION."""
-    return refusal(not_as_deployed(containers, version, image_id), service, version, image_id)
+    return refusal(containers, service, version, image_id)
 
 
 class FilterModule:

@@ -52,14 +52,26 @@ def not_as_deployed(
     return found
 
 
-def refusal(problems: Sequence[str], service: str, version: str, image_id: str) -> str:
-    """The message about :func:`not_as_deployed`; empty without problems."""
-    if not problems:
+def refusal(
+    containers: Mapping[str, Optional[Sequence[Mapping[str, Any]]]], service: str, version: str, image_id: str
+) -> str:
+    """The message on what :func:`not_as_deployed` finds; empty where all is well.
+
+    Without an ``image_id`` nothing can be compared, and that is no reason to go on.
+    """
+    problems = not_as_deployed(containers, version, image_id)
+    if not image_id:
+        why = (
+            f"the journal does not say which image of {version} was deployed, so that no VM can be compared with it: "
+            "it was deployed by other means, or by an older version of this collection"
+        )
+    elif problems:
+        why = f"what runs is not what was deployed, {version} of image {image_id}: {_few(problems)}"
+    else:
         return ""
     return (
-        f"{service}: what runs is not what was deployed, {version} of image {image_id}: {_few(problems)}. "
-        "The traffic stays where it is. Deploy the version again with sluice.bluegreen.deploy, or give it up with "
-        "sluice.bluegreen.abort"
+        f"{service}: {why}. The traffic stays where it is. Deploy the version again with sluice.bluegreen.deploy, or "
+        "give it up with sluice.bluegreen.abort; one that is paused has to be given up first"
     )
 
 

@@ -21,6 +21,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats i
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import split_weights
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 from real_ansible import ROOT
+from vm_engine import IMAGE
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
@@ -113,9 +114,10 @@ class Balancer:
         self.note("committed", release_id, shares=shares)
         self.note("promoted", release_id)
 
-    def deployed(self, release_id: str, version: str, color: str, **data: Any) -> None:
+    def deployed(self, release_id: str, version: str, color: str, image: Any = IMAGE, **data: Any) -> None:
+        """A release that has no traffic yet; without ``image``, one that was deployed by other means."""
         self.note("release_started", release_id, version=version, color=color, **data)
-        self.note("deployed", release_id)
+        self.note("deployed", release_id, **({"image": image} if image else {}))
 
     def commit(self, shares: Mapping[str, float]) -> None:
         """On the disk and at runtime."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import socket
@@ -14,6 +15,7 @@ import pytest
 from balancer_machine import NAMES, Balancer, can_mount
 from real_ansible import ROOT
 from site_files import LOCAL
+from vm_engine import Engine
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
@@ -66,6 +68,26 @@ def web() -> Iterator[WebServer]:
     yield server
     server.shutdown()
     server.server_close()
+
+
+@pytest.fixture
+def engines() -> Iterator[dict[str, Engine]]:
+    """The engines of ``green1`` and ``green2``, which run v2 of the image that was deployed."""
+    with short_folder() as folder, contextlib.ExitStack() as stack:
+        found = {name: stack.enter_context(Engine(Path(folder, f"{name}.sock"))) for name in NAMES["green"]}
+        for engine in found.values():
+            stack.callback(engine.shutdown)
+            engine.runs("v2", "green")
+        yield found
+
+
+@pytest.fixture
+def green_vms(engines: dict[str, Engine]) -> dict[str, dict[str, Any]]:
+    """The inventory's entries of ``green1`` and ``green2``, which are this machine, each with an engine of its own."""
+    return {
+        name: {**engine.entry, "bluegreen_address": f"127.0.0.{31 + n}"}
+        for n, (name, engine) in enumerate(engines.items())
+    }
 
 
 @pytest.fixture

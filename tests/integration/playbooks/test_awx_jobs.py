@@ -1,4 +1,4 @@
-"""Rollouts as jobs of AWX, on two balancers with everything real but systemd and the VMs' engine."""
+"""Rollouts as jobs of AWX, on two balancers with everything real but systemd and the VMs' engines."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from awx_job import CORES, Event, run_job
 from balancer_machine import STABLE, Balancer
 from haproxy_process import until
 from test_never_stranded import GREEN, all_on, site
+from vm_engine import Engine
 
 pytestmark = pytest.mark.long
 
@@ -26,8 +27,11 @@ STAGE_1 = "shop stage 1 (50 %)"
 ANSWERS = {"service": "shop", "version": '"1.20"', "takeover": "false", "reversible": "true", "resume": ""}
 
 
-def deployed(machines: Machines) -> None:
+@pytest.fixture(autouse=True)
+def deployed(machines: Machines, engines: dict[str, Engine]) -> None:
     """Green has 1.20, which has no traffic yet."""
+    for engine in engines.values():
+        engine.runs("1.20", "green")
     for machine in machines.values():
         machine.promoted("r1", "v1", "blue")
         machine.deployed("r2", "1.20", "green")
@@ -51,7 +55,6 @@ def patient(outcome: str = "pause", **stage: str) -> list[Any]:
 def test_a_release_shows_each_tick_as_it_happens_and_hands_its_result_on(
     machines: Machines, site: dict[str, Any], tmp_path: Path, core: str
 ) -> None:
-    deployed(machines)
     unhurried(site)
     stage = {"dwell": "1s", "timeout": "30s", "on_timeout": "promote"}
     strategy = [{"split": 50, **stage}, {"split": 100, **stage}]
@@ -82,7 +85,6 @@ def test_a_job_that_fails_hands_its_result_on_all_the_same(
     outcome: str,
     left: dict[str, float],
 ) -> None:
-    deployed(machines)
     unhurried(site)
     strategy = patient(policy, dwell="1s", timeout="2s")
     job = run_job(tmp_path, core, "rollout", site, {**ANSWERS, "rollout_strategy": strategy})
@@ -95,7 +97,6 @@ def test_a_job_that_fails_hands_its_result_on_all_the_same(
 def test_a_job_that_is_cancelled_in_mid_stage_leaves_traffic_to_fall_back(
     machines: Machines, site: dict[str, Any], tmp_path: Path, core: str
 ) -> None:
-    deployed(machines)
 
     def cancel(events: Sequence[Event]) -> bool:
         if not ticked(events):
@@ -123,7 +124,6 @@ def fallen_back(machines: Machines) -> None:
 def test_a_job_that_runs_out_of_time_leaves_traffic_to_fall_back_wherever_it_was(
     machines: Machines, site: dict[str, Any], tmp_path: Path
 ) -> None:
-    deployed(machines)
     job = run_job(tmp_path, "2.19", "rollout", site, {**ANSWERS, "rollout_strategy": patient()}, timeout=10)
     assert (job.status, job.artifacts) == ("timeout", {}), job.output
     fallen_back(machines)
@@ -131,7 +131,6 @@ def test_a_job_that_runs_out_of_time_leaves_traffic_to_fall_back_wherever_it_was
 
 
 def test_a_job_of_type_check_moves_nothing(machines: Machines, site: dict[str, Any], tmp_path: Path) -> None:
-    deployed(machines)
     job = run_job(tmp_path, "2.19", "rollout", site, ANSWERS, "--check", "--diff")
     assert job.status == "successful", job.output
     assert job.artifacts["bluegreen_result"]["outcome"] == "promoted", "what it would come to"
@@ -142,7 +141,6 @@ def test_a_job_of_type_check_moves_nothing(machines: Machines, site: dict[str, A
 def test_a_slice_that_nothing_tells_from_a_whole_inventory_moves_nothing(
     machines: Machines, site: dict[str, Any], tmp_path: Path
 ) -> None:
-    deployed(machines)
     job = run_job(tmp_path, "2.19", "rollout", site, ANSWERS, slice_hosts=["blue1", "green1", "lb1"])
     assert "HAProxy on lb1 has blue2, green2, which the inventory does not have" in job.problems
     assert {machine.events[-1] for machine in machines.values()} == {"deployed"}
@@ -151,7 +149,6 @@ def test_a_slice_that_nothing_tells_from_a_whole_inventory_moves_nothing(
 def test_a_preview_sees_the_candidate_and_moves_nothing(
     machines: Machines, site: dict[str, Any], tmp_path: Path
 ) -> None:
-    deployed(machines)
     job = run_job(tmp_path, "2.17", "preview", site, {"service": "shop"})
     assert (job.status, job.changed) == ("successful", []), job.output
     told = [str(data["res"].get("msg")) for data in job.done]
@@ -160,7 +157,6 @@ def test_a_preview_sees_the_candidate_and_moves_nothing(
 
 
 def test_a_relaunch_on_the_balancers_alone_goes_back(machines: Machines, site: dict[str, Any], tmp_path: Path) -> None:
-    deployed(machines)
     job = run_job(tmp_path, "2.17", "abort", site, {"service": "shop"}, "--limit", "lb1,lb2")
     assert job.artifacts["bluegreen_result"]["outcome"] == "aborted", job.output
     assert {machine.events[-1] for machine in machines.values()} == {"aborted"}, "they have given it up"

@@ -1,4 +1,4 @@
-"""Hooks of a release, on two balancers with everything real but systemd and the VMs' engine."""
+"""Hooks of a release, on two balancers with everything real but systemd and the VMs' engines."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def team() -> Iterator[Team]:
 
 
 @pytest.fixture
-def site(machines: Machines, listening: int) -> dict[str, Any]:
+def site(machines: Machines, green_vms: dict[str, Any], listening: int) -> dict[str, Any]:
     """A stage that hears nothing passes; v2 is deployed on green."""
     stage = {"dwell": "1s", "timeout": "2s", "on_timeout": "promote"}
     for machine in machines.values():
@@ -82,7 +82,7 @@ def site(machines: Machines, listening: int) -> dict[str, Any]:
     return inventory(
         groups__loadbalancers={name: machine.entry for name, machine in machines.items()},
         groups__shop_blue={f"blue{n}": {**vm(20 + n), "bluegreen_address": f"127.0.0.{20 + n}"} for n in (1, 2)},
-        groups__shop_green={f"green{n}": {**vm(30 + n), "bluegreen_address": f"127.0.0.{30 + n}"} for n in (1, 2)},
+        groups__shop_green=green_vms,
         page__container={"port": 8080, "publish": listening},
         page__health={"tcp": True, "interval": "1s", "timeout": "20s"},
         page__gates={"errors": {"warmup": 0}},
@@ -276,7 +276,7 @@ def test_what_was_killed_in_a_hook_falls_back_and_runs_that_hook_again_when_it_i
 def test_a_host_that_a_hook_cannot_reach_sends_every_balancer_back(
     machines: Machines, play: Play, tmp_path: Path
 ) -> None:
-    lost = tasks(tmp_path, "lost", {"ansible.builtin.ping": {}, "delegate_to": "green1"}, note(tmp_path))
+    lost = tasks(tmp_path, "lost", {"ansible.builtin.ping": {}, "delegate_to": "blue1"}, note(tmp_path))
     done = play({"before_promote": [lost]}, rollout_strategy=QUICK)
     assert done.status != 0
     all_on(machines, STABLE)

@@ -1,16 +1,18 @@
-"""A release that meets errors at 100 %, on a balancer with everything real but systemd and the VMs' engine."""
+"""A release that meets errors at 100 %, on a balancer with everything real but systemd and the VMs' engines."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from balancer_machine import STABLE, Balancer
 from haproxy_process import WebServer, get
 from real_ansible import Run, run
 from site_files import inventory, vm
+from vm_engine import Engine
 
 GREEN = {"blue": 0.0, "green": 100.0}
 
@@ -69,13 +71,13 @@ def users(balancer: Balancer, web: WebServer) -> Iterator[Callable[..., None]]:
 
 
 @pytest.fixture
-def rollout(balancer: Balancer, listening: int, tmp_path: Path) -> Callable[[], Run]:
+def rollout(balancer: Balancer, green_vms: dict[str, Any], listening: int, tmp_path: Path) -> Callable[[], Run]:
     """Two stages that end soon, of v2 on green; whoever is slow has time."""
     stage = {"dwell": "1s", "timeout": "50s"}
     site = inventory(
         groups__loadbalancers={"lb1": balancer.entry},
         groups__shop_blue={f"blue{n}": {**vm(20 + n), "bluegreen_address": f"127.0.0.{20 + n}"} for n in (1, 2)},
-        groups__shop_green={f"green{n}": {**vm(30 + n), "bluegreen_address": f"127.0.0.{30 + n}"} for n in (1, 2)},
+        groups__shop_green=green_vms,
         page__container={"port": 8080, "publish": listening},
         page__health={"tcp": True, "interval": "1s", "timeout": "20s"},
         page__tick="1s",
@@ -113,7 +115,7 @@ def test_an_incident_at_100_per_cent_leads_to_a_second_look_and_a_promotion(
 
 
 def test_a_version_that_is_bad_at_100_per_cent_only_is_rolled_back_after_its_second_look(
-    balancer: Balancer, rollout: Callable[[], Run], users: Callable[..., None]
+    balancer: Balancer, engines: dict[str, Engine], rollout: Callable[[], Run], users: Callable[..., None]
 ) -> None:
     users(at_100)
     done = rollout()
@@ -123,3 +125,4 @@ def test_a_version_that_is_bad_at_100_per_cent_only_is_rolled_back_after_its_sec
     assert milestones(balancer) == ["stage_passed", "second_look", "stage_passed", "rolled_back"]
     assert balancer.disk == STABLE
     assert not any(balancer.runtime[name] for name in ("green1", "green2"))
+    assert [engine.running for engine in engines.values()] == [[], []]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._same_image import (
     differences,
     not_as_deployed,
@@ -50,7 +51,15 @@ def test_everything_else_is_one() -> None:
 
 
 def test_a_refusal_names_what_was_deployed_and_the_way_out_and_says_nothing_without_problems() -> None:
-    assert refusal([], "shop", "v2", "sha256:a") == ""
-    text = refusal(["b runs nothing of it"], "shop", "v2", "sha256:a")
+    assert refusal({"b": [one()]}, "shop", "v2", "sha256:a") == ""
+    text = refusal({"b": []}, "shop", "v2", "sha256:a")
     assert text.startswith("shop: what runs is not what was deployed, v2 of image sha256:a: b runs nothing of it.")
+    assert "sluice.bluegreen.deploy" in text and "sluice.bluegreen.abort" in text
+
+
+@pytest.mark.parametrize("containers", [{"a": [one()]}, {"a": [one(image="")]}, {"a": None}, {}])
+def test_without_a_known_image_nothing_passes_whatever_runs(containers: dict[str, Any]) -> None:
+    text = refusal(containers, "shop", "v2", "")
+    assert text.startswith("shop: the journal does not say which image of v2 was deployed, so that no VM")
+    assert "The traffic stays where it is" in text
     assert "sluice.bluegreen.deploy" in text and "sluice.bluegreen.abort" in text
