@@ -22,7 +22,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._hooks import PHA
 from balancer_machine import STABLE, Balancer
 from haproxy_process import until
 from real_ansible import ROOT, Run, finished, run, started
-from site_files import LOCAL, inventory, vm
+from site_files import inventory, vm
 
 pytestmark = pytest.mark.long
 
@@ -349,26 +349,3 @@ def test_a_task_file_that_cannot_be_read_stops_a_release_before_anything_is_chan
     (problem,) = done.problems
     assert problem.msg.startswith("service shop: hooks.after_stage smoke: "), problem.msg
     assert wanted in problem.msg
-
-
-def test_a_failing_hook_before_the_deployment_fails_it_and_nothing_is_replaced(
-    machines: Machines, play: Play, site: dict[str, Any], team: Team, tmp_path: Path
-) -> None:
-    for group in ("shop_blue", "shop_green"):
-        for entry in site["all"]["children"][group]["hosts"].values():
-            entry.update(LOCAL)
-    migrate = tasks(tmp_path, "migrate", {"ansible.builtin.fail": {"msg": "a table is busy"}})
-    hooks = {"before_deploy": [webhook(team), migrate], "after_deploy": [webhook(team, "never")]}
-    done = play(hooks, "release", version="v3")
-    result = done.stats["bluegreen_result"]
-    assert done.status != 0
-    assert (result["outcome"], result["cause"]) == ("failed", "hook"), done.output
-    assert result["message"] == "hook before_deploy migrate failed: a table is busy"
-    assert team.told == [("before_deploy", 0)]
-    assert not done.of("Start the container")
-    assert not done.of("Stop what this color runs")
-    all_on(machines, STABLE)
-    for machine in machines.values():
-        assert machine.state["release"] is None
-        assert machine.state["history"][-1]["outcome"] == "failed"
-        assert _lock.current(machine.paths) is None
