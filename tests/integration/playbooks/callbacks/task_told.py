@@ -25,6 +25,9 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     def v2_playbook_on_play_start(self, play: Any) -> None:
         self.play = play.get_name()
 
+    def v2_playbook_on_no_hosts_matched(self) -> None:
+        self._display.display("skipping: no hosts matched")
+
     def v2_playbook_on_stats(self, stats: Any) -> None:
         self._tell({"stats": stats.custom.get("_run", {})})
 
