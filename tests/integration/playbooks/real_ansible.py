@@ -82,6 +82,7 @@ def started(
         "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / "build" / "collections"),
         "ANSIBLE_CALLBACK_PLUGINS": str(Path(__file__).parent / "callbacks"),
+        "ANSIBLE_CONNECTION_PLUGINS": str(Path(__file__).parent / "connections"),
         "ANSIBLE_STDOUT_CALLBACK": "task_told",
         "ANSIBLE_LOCAL_TEMP": str(folder / "local"),
         "ANSIBLE_HOST_KEY_CHECKING": "false",

@@ -224,3 +224,31 @@ def test_a_balancer_that_refuses_a_shift_sends_the_others_back_and_is_named_with
     (admin.parent / "admin").replace(admin)
     assert play("abort").status == 0
     all_on(machines, STABLE)
+
+
+def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers_again(
+    machines: Machines, engines: Engines, site: dict[str, Any], play: Play, tmp_path: Path
+) -> None:
+    v2_deployed(machines)
+    lost, other = machines["lb1"], machines["lb2"]
+    hole = tmp_path / "hole"
+    entry = site["all"]["children"]["loadbalancers"]["hosts"]["lb1"]
+    entry.update(ansible_connection="patchy", patchy_hole=str(hole))
+    process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
+    until("every balancer leads", lambda: all(m.runtime["green1"] > 0 for m in machines.values()), 60)
+    hole.touch()
+    until("the other goes back", lambda: "rolled_back" in other.events, 60)
+    hole.unlink()
+    done = finished(process)
+    assert done.status != 0
+    result = done.stats["bluegreen_result"]
+    assert (result["outcome"], result["cause"]) == ("rolled_back", "error"), done.output
+    assert "lb1 could not be reached to go back, which happens there when the lease ends" in result["message"]
+    assert lost.events.count("shift") == 1, lost.told
+    assert not [order for engine in engines.values() for order in engine.orders], "it may still send them traffic"
+    until("it has gone back", lambda: not lost.runtime["green1"], 60)
+    assert (lost.disk, other.disk) == (STABLE, STABLE)
+
+    assert play("abort").status == 0
+    all_on(machines, STABLE)
+    assert (lost.state["release"], other.state["release"]) == (None, None)

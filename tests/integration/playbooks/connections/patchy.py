@@ -1,0 +1,31 @@
+"""The local connection, which cannot be reached while a file is there."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from ansible.errors import AnsibleConnectionFailure
+from ansible.plugins.connection.local import Connection as LocalConnection
+
+DOCUMENTATION = """
+name: patchy
+short_description: the local connection, with a hole
+description: As the local one, but unreachable while a file is there.
+extends_documentation_fragment: [connection_pipelining]
+options:
+  hole:
+    description: The file.
+    type: path
+    required: true
+    vars: [{name: patchy_hole}]
+"""
+
+
+class Connection(LocalConnection):
+    transport = "patchy"
+
+    def exec_command(self, *args: Any, **kwargs: Any) -> Any:
+        if os.path.exists(self.get_option("hole")):
+            raise AnsibleConnectionFailure("nobody is there")
+        return super().exec_command(*args, **kwargs)
