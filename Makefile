@@ -88,7 +88,7 @@ lab-molecule: venv-test
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-m "not vms" -k $(SCENARIO))
 
-test-long: venv-test  ## what takes minutes each: AWX's jobs, hooks, clouds, a fleet, a database; half an hour
+test-long: venv-test  ## what takes minutes each: hooks, clouds, a fleet, a database; half an hour
 	$(BIN)/ansible-playbook tests/lab/programs.yml
 	$(BIN)/pytest --numprocesses 4 -m long tests/integration
 	$(BIN)/pytest -m long tests/molecule

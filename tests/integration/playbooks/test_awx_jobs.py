@@ -17,8 +17,6 @@ from haproxy_process import until
 from test_never_stranded import GREEN, all_on, site
 from vm_engine import Engine
 
-pytestmark = pytest.mark.long
-
 __all__ = ["site"]
 
 Machines = dict[str, Balancer]

@@ -13,8 +13,6 @@ from fake_awx import TOKEN, FakeAwx
 from real_ansible import Run, run
 from site_files import inventory
 
-pytestmark = pytest.mark.long
-
 SETTINGS: dict[str, Any] = {
     "awx_project_url": "https://git.example.com/releases.git",
     "awx_execution_environment_image": "registry.example.com/bluegreen-ee:1",
