@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 from typing import Any
 
 from ansible.errors import AnsibleConnectionFailure
@@ -26,6 +26,6 @@ class Connection(LocalConnection):
     transport = "patchy"
 
     def exec_command(self, *args: Any, **kwargs: Any) -> Any:
-        if os.path.exists(self.get_option("hole")):
+        if Path(self.get_option("hole")).exists():
             raise AnsibleConnectionFailure("nobody is there")
         return super().exec_command(*args, **kwargs)
