@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 from collections.abc import Callable
@@ -226,14 +227,19 @@ def test_a_balancer_that_refuses_a_shift_sends_the_others_back_and_is_named_with
     all_on(machines, STABLE)
 
 
+@pytest.fixture
+def hole(site: dict[str, Any], tmp_path: Path) -> Path:
+    """While it is there lb1 cannot be reached."""
+    entry = site["all"]["children"]["loadbalancers"]["hosts"]["lb1"]
+    entry.update(ansible_connection="patchy", patchy_hole=str(tmp_path / "hole"))
+    return tmp_path / "hole"
+
+
 def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers_again(
-    machines: Machines, engines: Engines, site: dict[str, Any], play: Play, tmp_path: Path
+    machines: Machines, engines: Engines, site: dict[str, Any], play: Play, hole: Path, tmp_path: Path
 ) -> None:
     v2_deployed(machines)
     lost, other = machines["lb1"], machines["lb2"]
-    hole = tmp_path / "hole"
-    entry = site["all"]["children"]["loadbalancers"]["hosts"]["lb1"]
-    entry.update(ansible_connection="patchy", patchy_hole=str(hole))
     process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
     until("every balancer leads", lambda: all(m.runtime["green1"] > 0 for m in machines.values()), 60)
     hole.touch()
@@ -252,3 +258,27 @@ def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers
     assert play("abort").status == 0
     all_on(machines, STABLE)
     assert (lost.state["release"], other.state["release"]) == (None, None)
+
+
+def test_a_balancer_that_is_lost_on_the_way_back_keeps_no_other_from_it_and_is_named(
+    machines: Machines, engines: Engines, site: dict[str, Any], play: Play, hole: Path, tmp_path: Path
+) -> None:
+    v2_deployed(machines)
+    lost, other = machines["lb1"], machines["lb2"]
+    module = "plugins.modules.haproxy_split"
+    tasks = [{"ansible.builtin.copy": {"content": module, "dest": str(hole)}}, {"ansible.builtin.fail": {"msg": "no"}}]
+    (tmp_path / "spoil.yml").write_text(json.dumps(tasks))
+    page = site["all"]["vars"]["bluegreen_services"]["shop"]
+    page["hooks"] = {"before_stage": [{"name": "spoil", "tasks": str(tmp_path / "spoil.yml")}]}
+    done = play("rollout")
+    assert done.status != 0
+    result = done.stats["bluegreen_result"]
+    assert (result["outcome"], result["cause"]) == ("failed", "hook"), done.output
+    assert result["message"].endswith("then do sluice.bluegreen.abort (lb1: could not be reached)")
+    assert (other.disk, other.runtime["green1"]) == (STABLE, 0)
+    assert not [order for engine in engines.values() for order in engine.orders], "it may still send them traffic"
+    assert "shift" not in lost.events, lost.told
+
+    hole.unlink()
+    assert play("abort").status == 0
+    all_on(machines, STABLE)
