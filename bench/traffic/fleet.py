@@ -99,7 +99,7 @@ def big_service(balancer: HAProxy, count: int, port: int) -> dict[str, Any]:
 
 
 @contextmanager
-def answering(folder: Path, threads: int = 1) -> Iterator[int]:
+def answering(folder: Path, threads: int = 1, address: str = "127.0.0.1") -> Iterator[int]:
     """The port of a HAProxy that answers every request itself, which costs less than any web server."""
     folder.mkdir()
     port = free_port()
@@ -113,7 +113,7 @@ defaults
     timeout client 1m
     timeout server 1m
 frontend answers
-    bind 127.0.0.1:{port}
+    bind {address}:{port}
     http-request return status 200 content-type text/plain string ok
 """
     )

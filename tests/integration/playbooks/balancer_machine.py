@@ -69,9 +69,11 @@ def can_mount() -> bool:
 
 
 class Balancer:
-    """One balancer of service ``shop``; blue is stable with v1, and serves all."""
+    """One balancer of service ``shop``; blue is stable with v1, and serves all. ``layout``: as HAProxy.service takes it."""
 
-    def __init__(self, folder: Path, program: str, ports: Mapping[str, Mapping[str, int]]) -> None:
+    def __init__(
+        self, folder: Path, program: str, ports: Mapping[str, Mapping[str, int]], **layout: Any
+    ) -> None:
         self.folder = folder
         folder.mkdir()
         for name in ("run/haproxy", "run/units", "run/systemd/system", "lib", "bin", "etc"):
@@ -87,8 +89,8 @@ class Balancer:
         self._program("python", INTERPRETER.format(folder=folder, program=program, python=sys.executable))
         self.haproxy = HAProxy(folder / "etc", program)
         (folder / "run/haproxy/admin.sock").symlink_to(self.haproxy.socket)
-        weights = split_weights(NAMES, STABLE)
-        self.haproxy.service(ports, weights, STABLE)
+        weights = split_weights({color: list(servers) for color, servers in ports.items()}, STABLE)
+        self.haproxy.service(ports, weights, STABLE, **layout)
         self.haproxy.start()
         self.paths = ServicePaths(
             "shop", str(folder / "lib/sluice"), str(folder / "run/sluice"), str(self.haproxy.conf_dir)
