@@ -20,7 +20,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 .PHONY: chaos chaos-full chaos-rollback chaos-steps chaos-down
 .PHONY: prove-gates ee
 .PHONY: test-vm test-haproxy-versions
-.PHONY: bench bench-judge bench-tick bench-deploy
+.PHONY: bench bench-judge bench-tick bench-deploy bench-scale
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-18s %s\n", $$1, $$2 }' Makefile
@@ -119,6 +119,9 @@ ee: venv-test  ## the image of the execution environment, bluegreen-ee; needs an
 
 bench-deploy: venv  ## a change of one layer on 2 and 8 VMs, against a playbook by hand; VMS="2 8 32" for others; on a lab of its own
 	$(BIN)/python -m bench.deploy $(VMS)
+
+bench-scale: venv  ## what every playbook costs the controller for 100 and 400 simulated VMs, by bare pings; VMS="100 1000 10000" for others
+	$(BIN)/python -m bench.scale $(VMS)
 
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv
 	@if [ -d .venv ] || [ -d build ]; then $(MAKE) --no-print-directory venv && $(BIN)/ansible-playbook molecule/shared/clean.yml; fi

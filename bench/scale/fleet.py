@@ -53,18 +53,23 @@ class Cost:
     tasks: list[dict[str, Any]]
     runs: Mapping[str, int]
 
-    def seconds_on(self, plays: set[str]) -> float:
-        return sum(task["seconds"] for task in self.tasks if task["play"] in plays)
+    @property
+    def vms(self) -> list[str]:
+        """Those on which a module ran."""
+        return [host for host in self.runs if host.startswith(COLORS)]
 
     @property
     def most_runs(self) -> int:
         """Of the VM that had most."""
-        return max((count for host, count in self.runs.items() if host.startswith(COLORS)), default=0)
+        return max((self.runs[vm] for vm in self.vms), default=0)
 
     @property
-    def start(self) -> float:
-        """Seconds until the first play: reading the inventory."""
-        return float(self.tasks[0]["seconds"])
+    def seconds_on_vms(self) -> float:
+        return float(sum(task["seconds"] for task in self.tasks if task["on_vms"]))
+
+    @property
+    def results_on_vms(self) -> int:
+        return int(sum(task["results"] for task in self.tasks if task["on_vms"]))
 
 
 class Fleet:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
@@ -20,7 +21,7 @@ def differences(images: Mapping[str, str], expected: str = "") -> str:
     known = {vm: image for vm, image in images.items() if image}
     if not known:
         return ""
-    counts = {image: list(known.values()).count(image) for image in sorted(known.values())}
+    counts = Counter(sorted(known.values()))
     meant = expected or max(counts, key=lambda image: counts[image])
     others = [f"{vm} has {image}" for vm, image in sorted(known.items()) if image != meant]
     if not others:

@@ -1,0 +1,86 @@
+# Copyright (c) sluice.bluegreen contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What must not grow with a fleet, on the few simulated VMs of `make bench-scale` and its real balancers."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from balancer_machine import can_mount
+from real_ansible import ROOT, run
+from site_files import inventory, vm
+
+sys.path.insert(0, str(ROOT))
+
+from bench.scale.fleet import Fleet, fleet
+
+MOST_RUNS = 6
+
+
+def serving(there: Fleet, name: str) -> list[str]:
+    containers = json.loads((there.folder / "vms" / name).read_text(encoding="utf-8"))
+    return [one["name"] for one in containers if one["running"]]
+
+
+def test_a_whole_release_runs_at_most_six_modules_on_a_vm_and_none_on_those_that_serve() -> None:
+    if not can_mount():
+        pytest.skip("needs root and the right to mount")
+    with fleet(8) as there:
+        done = there.play("sluice.bluegreen.release", service="shop", version="v2")
+        assert done.status == 0, done.output
+        assert [serving(there, f"green{n}") for n in range(1, 5)] == [["shop-green-v2"]] * 4, "it was no release"
+        assert sorted(done.vms) == [f"green{n}" for n in range(1, 5)]
+        assert done.most_runs <= MOST_RUNS, dict(done.runs)
+
+
+def ports(folder: Path, site: dict[str, Any], **extra: Any) -> dict[str, list[int]]:
+    """What `site` has each VM's firewall close."""
+    plays: list[dict[str, Any]] = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))
+    read, prepare = plays[:2]
+    (task,) = prepare["tasks"]
+    prepare["tasks"] = [
+        {"name": "Tell", "ansible.builtin.debug": {"var": "docker_host_firewall_ports"}, "vars": task["vars"]}
+    ]
+    done = run(folder, [read, prepare], site, extra)
+    return {one.host: one.result["docker_host_firewall_ports"] for one in done.of("Tell")}
+
+
+def test_site_closes_what_a_service_publishes_on_each_of_its_vms_and_on_no_other(tmp_path: Path) -> None:
+    site = inventory(page__container={"port": 8080, "publish": 8081})
+    other = {**site["all"]["vars"]["bluegreen_services"]["shop"], "hosts": {"blue": "shop_green", "green": "spare"}}
+    other.update(container={"port": 8080, "publish": 8090}, listen={"bind": "*:81"})
+    site["all"]["vars"]["bluegreen_services"]["cart"] = other
+    site["all"]["children"]["spare"] = {"hosts": {"spare1": vm(41)}}
+    found = ports(tmp_path, site)
+    assert {host: sorted(of_host) for host, of_host in found.items()} == {
+        "blue1": [8081],
+        "blue2": [8081],
+        "green1": [8081, 8090],
+        "green2": [8081, 8090],
+        "spare1": [8090],
+    }
+
+
+def test_site_closes_the_ports_of_both_colors_where_they_share_their_vms(tmp_path: Path) -> None:
+    site = inventory(
+        page__topology="colocated",
+        page__hosts={"blue": "shop_blue", "green": "shop_blue"},
+        page__container={"port": 8080, "publish": {"blue": 8081, "green": 8082}},
+        groups__shop_blue={"vm1": vm(21), "vm2": vm(22)},
+        groups__shop_green=...,
+    )
+    assert ports(tmp_path, site) == {"vm1": [8081, 8082], "vm2": [8081, 8082]}
+
+
+def test_a_slice_of_site_closes_them_though_it_does_not_know_all_servers(tmp_path: Path) -> None:
+    site = inventory(page__container={"port": 8080, "publish": 8081})
+    for group, gone in {"shop_blue": "blue2", "shop_green": "green2"}.items():
+        del site["all"]["children"][group]["hosts"][gone]
+    job = {"awx_job_template_name": "Site", "awx_workflow_job_name": "Site"}
+    assert ports(tmp_path, site, **job) == {"blue1": [8081], "green1": [8081]}
