@@ -25,9 +25,9 @@ from ..traffic.fleet import ROOT, answering, program
 # isort: split
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "playbooks"))
 
-from balancer_machine import Balancer, can_mount  # noqa: E402
+from balancer_machine import Balancer, can_mount
 
-from ..traffic.fleet import ROUNDROBIN_MOST  # noqa: E402
+from ..traffic.fleet import ROUNDROBIN_MOST
 
 BIN = Path(sys.executable).parent
 HERE = Path(__file__).parent
@@ -38,10 +38,10 @@ SAMPLED_EVERY = 0.5
 
 @dataclass(frozen=True)
 class Cost:
-    """What one ``ansible-playbook`` cost: seconds in all, seconds and results by play and task, MB at most, module runs.
+    """What one ``ansible-playbook`` cost: seconds in all, each task's seconds and results, MB at most, module runs.
 
-    ``main_mb`` is the resident memory of the process itself, ``all_mb`` that of it and all its children, where what they
-    share counts once.
+    ``main_mb`` is the resident memory of the process itself, ``all_mb`` that of it and all its children, where what
+    they share counts once.
     """
 
     status: int
@@ -81,7 +81,7 @@ class Fleet:
         self.processes = processes
         (folder / "vms").mkdir()
         for name, entries in {
-            "site": dict.fromkeys(balancers, {"ansible_connection": "simulated"}),
+            "site": {name: {"ansible_connection": "simulated"} for name in balancers},
             "release": balancers,
         }.items():
             (folder / f"{name}.json").write_text(json.dumps(inventory(vms, port, entries)), encoding="utf-8")
@@ -193,7 +193,10 @@ def inventory(vms: int, port: int, balancers: Mapping[str, Any]) -> dict[str, An
     }
     simulated = {"ansible_connection": "simulated", "docker_host_firewall": True}
     groups = {
-        f"shop_{color}": {"hosts": {name: {"bluegreen_address": addresses[name]} for name in of_color}, "vars": simulated}
+        f"shop_{color}": {
+            "hosts": {name: {"bluegreen_address": addresses[name]} for name in of_color},
+            "vars": simulated,
+        }
         for color, of_color in names(vms).items()
     }
     reached = {name: {**entry, "bluegreen_address": "127.0.0.1"} for name, entry in balancers.items()}

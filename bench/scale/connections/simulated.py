@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A connection to a VM that there is not: a module that arrives whole, as over SSH, is answered without a process of its own.
+"""A connection to a VM that there is not: a module that arrives whole, as over SSH, is answered without a process.
 
 So what a playbook costs is what it costs the controller, and the VM is known by what was done to it. Whatever is no
 module (a folder for a file, say) is done here, in a folder that is removed afterwards.
@@ -55,9 +55,7 @@ def image_id(image: str) -> str:
 
 def engine_info(asked: Arguments, containers: Containers) -> dict[str, Any]:
     known = ("name", "color", "version", "release_id", "running", "image", "image_id")
-    found = [
-        {key: one[key] for key in known} for one in containers if asked.get("color") in (None, one["color"])
-    ]
+    found = [{key: one[key] for key in known} for one in containers if asked.get("color") in (None, one["color"])]
     digest = image_id(asked["resolve"]) if asked.get("resolve") else ""
     return {"containers": found, "images": [], "digest": digest}
 
@@ -154,7 +152,9 @@ class Connection(LocalConnection):  # type: ignore[misc]
             ran: tuple[int, bytes, bytes] = super().exec_command(cmd, in_data=in_data, sudoable=sudoable)
             return ran
         if self.get_option("processes"):
-            subprocess.run([sys.executable, "-c", "import json, sys; sys.stdin.buffer.read()"], input=in_data, check=True)
+            subprocess.run(
+                [sys.executable, "-c", "import json, sys; sys.stdin.buffer.read()"], input=in_data, check=True
+            )
         module, asked = sent(in_data)
         if module not in ANSWERS:
             raise AnsibleConnectionFailure(f"the simulation has no answer for the module {module}")

@@ -69,11 +69,12 @@ def can_mount() -> bool:
 
 
 class Balancer:
-    """One balancer of service ``shop``; blue is stable with v1, and serves all. ``layout``: as HAProxy.service takes it."""
+    """One balancer of service ``shop``; blue is stable with v1, and serves all.
 
-    def __init__(
-        self, folder: Path, program: str, ports: Mapping[str, Mapping[str, int]], **layout: Any
-    ) -> None:
+    ``layout``: what else its HAProxy's service has.
+    """
+
+    def __init__(self, folder: Path, program: str, ports: Mapping[str, Mapping[str, int]], **layout: Any) -> None:
         self.folder = folder
         folder.mkdir()
         for name in ("run/haproxy", "run/units", "run/systemd/system", "lib", "bin", "etc"):
