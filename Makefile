@@ -120,7 +120,7 @@ ee: venv-test  ## the image of the execution environment, bluegreen-ee; needs an
 bench-deploy: venv  ## a change of one layer on 2 and 8 VMs, against a playbook by hand; VMS="2 8 32" for others; on a lab of its own
 	$(BIN)/python -m bench.deploy $(VMS)
 
-bench-scale: venv  ## what every playbook costs the controller for 100 and 400 simulated VMs, by bare pings; VMS="100 1000 10000" for others
+bench-scale: venv  ## what every playbook costs the controller for 100 and 300 simulated VMs, by bare pings; VMS="100 1000 10000" for others
 	$(BIN)/python -m bench.scale $(VMS)
 
 clean:  ## leave nothing behind: lab, images, the engine if it was started here, build/, .venv

@@ -86,6 +86,15 @@ class Fleet:
         }.items():
             (folder / f"{name}.json").write_text(json.dumps(inventory(vms, port, entries)), encoding="utf-8")
 
+    def change(self, vm: str, **variables: Any) -> None:
+        """Give a VM variables of its own."""
+        path = self.folder / "release.json"
+        found = json.loads(path.read_text())
+        for group in found["all"]["children"].values():
+            if vm in group["hosts"]:
+                group["hosts"][vm].update(variables)
+        path.write_text(json.dumps(found))
+
     def play(self, playbook: str, hosts: str = "release", forks: int = 20, **extra: Any) -> Cost:
         runs, costs, log = (self.folder / name for name in ("runs", "costs", "log"))
         for path in (runs, costs):

@@ -33,6 +33,12 @@ options:
     type: path
     env: [{name: SIMULATED_FOLDER}]
     required: true
+  unhealthy:
+    description: Versions that do not become healthy.
+    type: list
+    elements: str
+    default: []
+    vars: [{name: simulated_unhealthy}]
   processes:
     description: Whether each module starts a Python all the same, as it does on a real VM.
     type: bool
@@ -162,6 +168,8 @@ class Connection(LocalConnection):  # type: ignore[misc]
         before = path.read_text(encoding="utf-8") if path.exists() else "[]"
         containers: Containers = json.loads(before)
         answer = {"changed": False, **ANSWERS[module](asked, containers)}
+        if module == "container_switch" and asked.get("version") in self.get_option("unhealthy"):
+            answer.update(failed=True, msg=f"{asked['version']} is not healthy here")
         after = json.dumps(containers)
         if after != before:
             path.write_text(after, encoding="utf-8")

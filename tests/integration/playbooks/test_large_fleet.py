@@ -1,12 +1,13 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What must not grow with a fleet, on the few simulated VMs of `make bench-scale` and its real balancers."""
+"""What is done on whom: a few simulated VMs, as `make bench-scale` has thousands, behind real balancers."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,15 +29,40 @@ def serving(there: Fleet, name: str) -> list[str]:
     return [one["name"] for one in containers if one["running"]]
 
 
-def test_a_whole_release_runs_at_most_six_modules_on_a_vm_and_none_on_those_that_serve() -> None:
+GREEN = [f"green{n}" for n in range(1, 5)]
+
+
+@pytest.fixture
+def there() -> Iterator[Fleet]:
+    """Four VMs of each color; blue serves v1, and green has nothing."""
     if not can_mount():
         pytest.skip("needs root and the right to mount")
-    with fleet(8) as there:
-        done = there.play("sluice.bluegreen.release", service="shop", version="v2")
-        assert done.status == 0, done.output
-        assert [serving(there, f"green{n}") for n in range(1, 5)] == [["shop-green-v2"]] * 4, "it was no release"
-        assert sorted(done.vms) == [f"green{n}" for n in range(1, 5)]
-        assert done.most_runs <= MOST_RUNS, dict(done.runs)
+    with fleet(8) as found:
+        yield found
+
+
+def test_a_whole_release_runs_at_most_six_modules_on_a_vm_and_none_on_those_that_serve(there: Fleet) -> None:
+    done = there.play("sluice.bluegreen.release", service="shop", version="v2")
+    assert done.status == 0, done.output
+    assert [serving(there, name) for name in GREEN] == [["shop-green-v2"]] * 4, "it was no release"
+    assert sorted(done.vms) == GREEN
+    assert done.most_runs <= MOST_RUNS, dict(done.runs)
+
+
+@pytest.mark.long
+def test_where_a_version_does_not_become_healthy_on_one_vm_or_is_rolled_back_every_vm_is_put_back(there: Fleet) -> None:
+    there.change("green3", simulated_unhealthy=["v2"])
+    failed = there.play("sluice.bluegreen.deploy", service="shop", version="v2")
+    assert failed.status != 0
+    assert "shop: failed: green3: v2 is not healthy here" in failed.output
+    assert [serving(there, name) for name in GREEN] == [[]] * 4
+
+    stage = {"split": 50, "dwell": "1s", "timeout": "2s", "on_timeout": "rollback"}
+    gone_back = there.play("sluice.bluegreen.release", service="shop", version="v3", rollout_strategy=[stage, 100])
+    assert gone_back.status != 0
+    assert "shop: rolled_back: " in gone_back.output
+    assert [serving(there, name) for name in GREEN] == [[]] * 4
+    assert serving(there, "blue1") == ["shop-blue-v1"]
 
 
 def ports(folder: Path, site: dict[str, Any], **extra: Any) -> dict[str, list[int]]:
