@@ -54,17 +54,17 @@ chaos-down: venv  ## remove the lab of chaos
 prove-gates: venv  ## releases on the lab, good, bad and in trouble, each with the verdict that it must have; a quarter of an hour
 	$(BIN)/python -m gates
 
-QUICK := lint-ansible lint-python test-unit
+QUICK_TESTS := lint-ansible lint-python test-unit
 
 # The lab is made beside the quick tests: it waits for packages, they for a core.
 test: venv-test  ## everything, on the lab's hosts too
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(QUICK) lab-molecule
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(QUICK_TESTS) lab-molecule
 	@$(MAKE) --no-print-directory test-integration
 	@$(MAKE) --no-print-directory test-molecule
 
 # Side by side, because ansible-lint alone would fill the time of one core.
 test-quick: venv-test  ## lint and unit tests
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(QUICK)
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(QUICK_TESTS)
 
 lint-ansible: venv-test
 	$(BIN)/ansible-lint --offline --profile production

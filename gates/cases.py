@@ -132,7 +132,7 @@ CASES = (
         "source_down",
         gates={"errors": COUNTED, "latency": TIMED, "thresholds": [LIMIT]},
         stages=(25, 50, 100),
-        timeout=60,
+        timeout=90,
         acts=(Act(2, 0, "prometheus_stop"),),
         stage=2,
         says="no verdict without its source",

@@ -25,12 +25,17 @@ SLOWDOWN = float(os.environ.get("SLOWDOWN", "1"))
 TROUBLE = Path("/dev/shm/trouble.json")
 HOST = socket.gethostname()
 
+RENARD = (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
 REQUESTS = Counter("http_requests_total", "Requests answered.", ["path", "status", "version"])
 LATENCY = Histogram(
     "http_request_duration_seconds",
     "Time from the request's arrival in the application to its answer, in seconds.",
     ["path", "version"],
-    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5),
+    # A quarter apart, since what lies in one bucket cannot be told apart.
+    buckets=[
+        round(step * 10.0**power, 6) for power in (-3, -2, -1) for step in (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
+    ]
+    + [1.0, 2.5],
 )
 
 app = Flask(__name__)

@@ -26,6 +26,13 @@ PSEUDO_RESPONSES = 1000.0
 Count = tuple[int, int]
 Increments = Callable[[int, int, int, int], Optional[Sequence[float]]]
 
+# What is staked from the first tick on; a verdict without an incident needs 1/0.95 times the odds for what is not.
+FIRST_STAKE = 0.95
+# A bet of which this is left, of the best that it was, is given up for a new one.
+LN_LOST = log(1.0 / 1000.0)
+# What E3 has proven beyond that is forgotten, so that a version cannot live on the proof of better times.
+LN_MOST = log(1000.0)
+
 # exp() of more overflows a float; such odds are certainty anyway.
 _LN_MAX = 690.0
 
@@ -40,43 +47,119 @@ def ln_mean_exp(values: Sequence[float]) -> float:
     return top + log(sum([exp(value - top) for value in values]) / len(values))
 
 
+class Stakes:
+    """A test martingale in parts, of which one is bet at a time.
+
+    An incident under both colors, or an hour of errors on both, makes any one bet worthless: its odds fall to 10^-80,
+    and what comes after is not seen. So ``FIRST_STAKE`` is bet at once; when that is as good as lost, the ``j``-th part
+    of the rest, 1/(j(j+1)) of it, is bet anew, and what is left of the bet before stays as it is. When to do so is told
+    by past ticks, and what is not yet bet counts as it is: the sum is a test martingale, as each bet is.
+    """
+
+    __slots__ = ("best", "bets", "kept", "ln_bet")
+
+    def __init__(self) -> None:
+        self.ln_bet = self.best = self.kept = 0.0
+        self.bets = 0
+
+    def copy(self) -> Stakes:
+        twin = Stakes()
+        twin.ln_bet, twin.best, twin.kept, twin.bets = self.ln_bet, self.best, self.kept, self.bets
+        return twin
+
+    @property
+    def stake(self) -> float:
+        return (1.0 - FIRST_STAKE) / (self.bets * (self.bets + 1)) if self.bets else FIRST_STAKE
+
+    @property
+    def aside(self) -> float:
+        """What is left of the bets before, and what is not bet yet."""
+        return self.kept + (1.0 - FIRST_STAKE) / (self.bets + 1)
+
+    @property
+    def lost(self) -> bool:
+        return self.ln_bet < self.best + LN_LOST
+
+    def anew(self) -> None:
+        self.kept += self.stake * to_float(self.ln_bet)
+        self.bets += 1
+        self.ln_bet = self.best = 0.0
+
+    def grow(self, ln_factor: float, ln_most: Optional[float] = None) -> None:
+        """By one tick's factor; the bet is not let beyond ``ln_most``."""
+        self.ln_bet += ln_factor
+        if ln_most is not None:
+            self.ln_bet = min(self.ln_bet, ln_most - log(self.stake))
+        self.best = max(self.best, self.ln_bet)
+
+    @property
+    def ln_e(self) -> float:
+        top = max(0.0, self.ln_bet)
+        return top + log(self.aside * exp(-top) + self.stake * exp(self.ln_bet - top))
+
+    def ln_missing(self, ln_proof: float) -> float:
+        """By how much the bet has to grow for all of it to reach ``ln_proof``."""
+        short = to_float(ln_proof) - self.aside
+        return max(0.0, log(short / self.stake) - self.ln_bet) if short > 0.0 else 0.0
+
+    def carry(self) -> list[float]:
+        return [self.ln_bet, self.best, self.kept, float(self.bets)]
+
+    @classmethod
+    def resumed(cls, carried: Sequence[float]) -> Stakes:
+        found = cls()
+        found.ln_bet, found.best, found.kept = (float(number) for number in carried[:3])
+        found.bets = int(carried[3])
+        return found
+
+
 class Mixture:
     """The mean of likelihood ratios against several alternatives, with an optional cap on its growth in one tick.
 
-    ``E_t = E_(t-1) * min(M_t / M_(t-1), cap)`` where M is the mean. The cap only lowers E, so it stays valid.
+    ``E_t = E_(t-1) * min(M_t / M_(t-1), cap)`` where M is the mean. The cap only lowers E, so it stays valid. Staked in
+    parts (:class:`Stakes`), each of which begins with a mean of its own.
     """
 
-    __slots__ = ("ln_cap", "ln_e", "ln_m", "terms")
+    __slots__ = ("ln_cap", "ln_m", "stakes", "terms")
 
     def __init__(self, size: int, cap: Optional[float] = None) -> None:
         self.terms = [0.0] * size
         self.ln_m = 0.0
-        self.ln_e = 0.0
         self.ln_cap = log(cap) if cap is not None else None
+        self.stakes = Stakes()
+
+    @property
+    def ln_e(self) -> float:
+        return self.stakes.ln_e
 
     def add(self, increments: Sequence[float]) -> None:
+        if self.stakes.lost:
+            self.stakes.anew()
+            self.terms, self.ln_m = [0.0] * len(self.terms), 0.0
         terms = list(map(add, self.terms, increments))
         ln_m = ln_mean_exp(terms)
         growth = ln_m - self.ln_m
         if self.ln_cap is not None and growth > self.ln_cap:
             growth = self.ln_cap
         self.terms, self.ln_m = terms, ln_m
-        self.ln_e += growth
+        self.stakes.grow(growth)
 
     def copy(self) -> Mixture:
         twin = Mixture.__new__(Mixture)
-        twin.terms, twin.ln_m, twin.ln_e, twin.ln_cap = self.terms, self.ln_m, self.ln_e, self.ln_cap
+        twin.terms, twin.ln_m, twin.ln_cap, twin.stakes = self.terms, self.ln_m, self.ln_cap, self.stakes.copy()
         return twin
 
     def carry(self) -> list[float]:
-        return [*self.terms, self.ln_e]
+        return [*self.terms, *self.stakes.carry()]
 
     def resume(self, carried: Sequence[float]) -> None:
         """Go on from what :meth:`carry` gave."""
-        if len(carried) != len(self.terms) + 1:
+        size = len(self.terms)
+        if len(carried) != size + len(self.stakes.carry()):
             raise ValueError("evidence of another kind")
-        *terms, self.ln_e = (float(number) for number in carried)
-        self.terms, self.ln_m = terms, ln_mean_exp(terms)
+        self.stakes = Stakes.resumed(carried[size:])
+        self.terms = [float(number) for number in carried[:size]]
+        self.ln_m = ln_mean_exp(self.terms)
 
 
 class HostChecked:
@@ -226,10 +309,42 @@ def good_increment(n_c: int, k_c: int, n_b: int, k_b: int, p: float, r1: float, 
     )
 
 
+class GoodEvidence:
+    """E3 over the ticks of a stage, staked in parts, with the stable error rate that past ticks tell.
+
+    A tick that this rate makes all but impossible begins the rate anew: the times have changed, and what it is bet on
+    may be anything that is known beforehand.
+    """
+
+    __slots__ = ("_d1", "_r1", "_seen", "stakes")
+
+    def __init__(self, r1: float, d1: float) -> None:
+        self._r1, self._d1 = r1, d1
+        self._seen = (0, 0)
+        self.stakes = Stakes()
+
+    def begin(self, n_b: int, k_b: int) -> None:
+        """What the stable color did in the stages before."""
+        self._seen = (n_b, k_b)
+
+    def add(self, n_c: int, k_c: int, n_b: int, k_b: int) -> None:
+        if self.stakes.lost:
+            self.stakes.anew()
+        past = past_error_rate(*self._seen, self._d1)
+        self.stakes.grow(good_increment(n_c, k_c, n_b, k_b, past, self._r1, self._d1), LN_MOST)
+        changed = n_b > 0 and n_b * kl(k_b / n_b, past) > -LN_LOST
+        self._seen = (n_b, k_b) if changed else (self._seen[0] + n_b, self._seen[1] + k_b)
+
+    @property
+    def ln_e(self) -> float:
+        return self.stakes.ln_e
+
+
 def requests_needed(ln_missing: float, n_c: int, n_b: int, p: float, r1: float, d1: float) -> int:
     """About how many more candidate requests E3 needs to grow by ``ln_missing``, if both colors fail at rate ``p``.
 
-    With nothing seen yet: ln(1/beta) / -ln(1-d1), which is 1497 for beta 0.05 and d1 0.2 percentage points.
+    With nothing seen yet: ln(1/beta) / -ln(1-d1), which is 1497 for beta 0.05 and d1 0.2 percentage points;
+    1521 with what :class:`Stakes` keeps back.
     """
     if ln_missing <= 0.0:
         return 0

@@ -13,11 +13,10 @@ from ._evidence import (
     ERROR_GRID,
     LATENCY_ODDS,
     Count,
+    GoodEvidence,
     HostChecked,
     Mixture,
     error_increments,
-    good_increment,
-    past_error_rate,
     requests_needed,
     responses_needed,
     slow_fraction,
@@ -66,7 +65,7 @@ class Judge:
         self._e1 = HostChecked(len(ERROR_GRID), settings.cap)
         self._e1_increments = error_increments(settings.r0)
         self._e2 = {quantile: HostChecked(len(LATENCY_ODDS), settings.cap) for quantile in settings.latency}
-        self._ln_e3 = 0.0
+        self._good_errors = GoodEvidence(settings.r1, settings.d1)
         self._good_latency = {q: Mixture(len(LATENCY_ODDS)) for q in settings.latency if q in _PROMOTE_QUANTILES}
         self._history = RatioHistory()
         self._total = {"candidate": (0, 0), "stable": (0, 0)}
@@ -134,13 +133,13 @@ class Judge:
         self._reference = dict(carry["reference"])
         self._history.resume(carry["history"])
         self._total = {color: pair(carry[color]) for color in ("candidate", "stable")}
+        self._good_errors.begin(*self._total["stable"])
 
     def _count_errors(self, candidate: Counts, stable: Counts) -> tuple[Count, Count]:
         n_c, k_c = total(candidate)
         n_b, k_b = total(stable)
         if self.settings.errors:
-            past = past_error_rate(*self._total["stable"], self.settings.d1)
-            self._ln_e3 += good_increment(n_c, k_c, n_b, k_b, past, self.settings.r1, self.settings.d1)
+            self._good_errors.add(n_c, k_c, n_b, k_b)
             self._e1.add(candidate, n_b, k_b, self._e1_increments)
             self._history.add(n_c, k_c, n_b, k_b)
         for totals in (self._total, self._stage):
@@ -245,15 +244,19 @@ class Judge:
             n_b, k_b = self._stage["stable"]
             rate = k_b / n_b if n_b else 0.0
             if n_c < requests_needed(ln_proof, n_c, n_b, rate, settings.r1, settings.d1):
-                needed.append(requests_needed(ln_proof - self._ln_e3, n_c, n_b, rate, settings.r1, settings.d1))
+                needed.append(
+                    requests_needed(
+                        self._good_errors.stakes.ln_missing(ln_proof), n_c, n_b, rate, settings.r1, settings.d1
+                    )
+                )
         for quantile, process in self._good_latency.items():
             n_c, n_b = self._timed["candidate"], self._timed["stable"]
             if n_c < responses_needed(ln_proof, quantile, n_c, n_b):
-                needed.append(responses_needed(ln_proof - process.ln_e, quantile, n_c, n_b))
+                needed.append(responses_needed(process.stakes.ln_missing(ln_proof), quantile, n_c, n_b))
         return max(needed, default=0)
 
     def _e_promote_errors(self) -> Optional[float]:
-        return to_float(self._ln_e3) if self.settings.errors else None
+        return to_float(self._good_errors.ln_e) if self.settings.errors else None
 
     def _e_promote(self) -> Optional[float]:
         return least([self._e_promote_errors(), *(to_float(process.ln_e) for process in self._good_latency.values())])

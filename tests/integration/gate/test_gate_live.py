@@ -109,7 +109,7 @@ def test_without_traffic_it_says_how_many_requests_are_needed_and_pauses(site, p
     run = play(site.gate(gates={"errors": {"margin": "0.5pp"}}, tick=2, timeout=6), site.hosts())
     result = run.result()
     assert (result["outcome"], result.get("held_for")) == ("pause", "too_few_requests"), run.output
-    assert result["evidence"]["needed"] == 598
+    assert result["evidence"]["needed"] == 608
 
 
 def test_a_balancer_that_dies_is_missed_and_after_its_lease_the_split_is_lost(site, play):

@@ -85,7 +85,7 @@ def test_without_load_it_says_how_many_requests_errors_and_latencies_need(site):
     gate = DirectGate(site, settings(d1=0.002, timeout=1.0))
     result = gate.run()
     assert (result["outcome"], result["held_for"]) == ("pause", "too_few_requests")
-    assert "about 1497 more are needed" in result["message"]
+    assert "about 1521 more are needed" in result["message"]
     timed = DirectGate(site, settings(latency=("p50", "p90"), timeout=1.0)).run()
     assert timed["held_for"] == "too_few_requests"
     assert "to know how quick blue is, 500 more of its responses are needed" in timed["message"]

@@ -73,7 +73,7 @@ def test_a_total_outage_of_both_colors_is_no_rollback(traffic):
     assert "every request to green failed" in result["message"]
 
 
-@pytest.mark.parametrize(("d1", "needed"), [(0.002, 1497), (0.005, 598), (0.01, 299)])
+@pytest.mark.parametrize(("d1", "needed"), [(0.002, 1521), (0.005, 608), (0.01, 303)])
 def test_no_traffic_at_all_says_how_many_requests_are_needed(line, d1, needed):
     result = judge(d1=d1).tick(line(5, {"green1": (0, 0)}, {"blue1": (0, 0)}))
     assert (result["verdict"], result["cause"]) == ("hold", "too_few_requests")

@@ -54,7 +54,7 @@ def test_a_tick_is_one_line(line):
     text = progress("shop stage 1 (5 %)", result, names)
     assert text.startswith(
         "shop stage 1 (5 %) 35 s: hold too_few_requests - green 1.2 % of 410 requests failed, blue 0.0 % of 7810; "
-        "odds for rollback 4 to 1, for promotion "
+        "odds for rollback 3.9 to 1, for promotion "
     )
     assert "\n" not in text
 
