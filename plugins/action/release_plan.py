@@ -13,8 +13,12 @@ import time
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _fleet
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._balancers import Fleet
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._deploy import deploy_plan
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._retire import retire_plan
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._rollback import rollback_plan
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._rollout import rollout_plan
 from ansible_collections.sluice.bluegreen.plugins.module_utils._state import COLORS
 
 OPERATIONS = ("deploy", "rollout", "promote", "rollback", "abort", "retire")
@@ -65,7 +69,7 @@ class ActionModule(ActionBase):
             }
         )
         try:
-            fleet = _fleet.Fleet(args["service"], args["journals"], args["splits"])
+            fleet = Fleet(args["service"], args["journals"], args["splits"])
             plan = {**self._plan(fleet, args), **fleet.common}
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error), **error.details}
@@ -75,17 +79,17 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, "plan": plan, "state": fleet.state, "behind": fleet.behind}
 
     @staticmethod
-    def _plan(fleet: _fleet.Fleet, args: dict[str, Any]) -> dict[str, Any]:
+    def _plan(fleet: Fleet, args: dict[str, Any]) -> dict[str, Any]:
         operation = args["operation"]
         servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
         load = args["max_load"]
         if operation in ("rollback", "abort"):
-            return _fleet.rollback_plan(fleet, servers, args["takeover"], args["force"], load, operation == "abort")
+            return rollback_plan(fleet, servers, args["takeover"], args["force"], load, operation == "abort")
         fleet.require_servers(servers)
         if operation == "retire":
             keep = {"keep_warm": args["keep_warm"], "keep": args["keep"], "at_once": args["at_once"]}
-            return _fleet.retire_plan(fleet, servers, **keep, moment=time.time())
+            return retire_plan(fleet, servers, **keep, moment=time.time())
         if operation == "deploy":
             resume, reversible = args["resume"], args["reversible"]
-            return _fleet.deploy_plan(fleet, args["version"], load, resume=resume, reversible=reversible)
-        return _fleet.rollout_plan(fleet, args["version"], operation == "promote", load, resume=args["resume"])
+            return deploy_plan(fleet, args["version"], load, resume=resume, reversible=reversible)
+        return rollout_plan(fleet, args["version"], operation == "promote", load, resume=args["resume"])

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ._fleet import Fleet, ways_back
+from ._fleet._balancers import Fleet
+from ._fleet._rollback import ways_back
 from ._state import COLORS, other
 
 HISTORY_LINES = 5

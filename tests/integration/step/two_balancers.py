@@ -15,8 +15,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _fleet, _journal, _lease, _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import read_json, write_json
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._balancers import Fleet
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._deploy import deploy_plan
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._rollback import rollback_plan
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._rollout import rollout_plan
 from ansible_collections.sluice.bluegreen.plugins.modules import (
     haproxy_split_info,
     haproxy_tick,
@@ -63,7 +67,7 @@ class Pair:
         return self.acting
 
     @property
-    def fleet(self) -> _fleet.Fleet:
+    def fleet(self) -> Fleet:
         """As the playbooks observe it."""
         journals, splits = {}, {}
         for host in self.machines:
@@ -72,14 +76,14 @@ class Pair:
             splits[host] = haproxy_split_info.run(
                 {**self._common(machine), "servers": LISTED, "runtime": True, "observe": 0}
             )
-        return _fleet.Fleet("shop", journals, splits)
+        return Fleet("shop", journals, splits)
 
     def command(self, name: str) -> Iterator[Step]:
         """What a person may do next; version v2 is what is released."""
         return self.rollback() if name == "rollback" else self.release(resume=name == "resume")
 
     def release(self, resume: bool = False) -> Iterator[Step]:
-        plan = self._planned(_fleet.deploy_plan(self.fleet, "v2", resume=resume))
+        plan = self._planned(deploy_plan(self.fleet, "v2", resume=resume))
         if not plan["resume"]:
             yield from self._deploy(plan)
         yield from self._roll_out(resume)
@@ -94,7 +98,7 @@ class Pair:
         yield self._give_back(release_id, [{"event": "deployed", "data": {}}])
 
     def _roll_out(self, resume: bool) -> Iterator[Step]:
-        plan = self._planned(_fleet.rollout_plan(self.fleet, "v2", promote=False, resume=resume))
+        plan = self._planned(rollout_plan(self.fleet, "v2", promote=False, resume=resume))
         release_id, candidate = plan["release_id"], plan["candidate"]
         yield from self._lock(plan)
         if plan["resumes"]:
@@ -111,7 +115,7 @@ class Pair:
         yield self._give_back(release_id, [])
 
     def rollback(self) -> Iterator[Step]:
-        plan = self._planned(_fleet.rollback_plan(self.fleet, SERVERS, takeover=False, force=False))
+        plan = self._planned(rollback_plan(self.fleet, SERVERS, takeover=False, force=False))
         release_id = plan["release_id"]
         yield from self._lock(plan, journal="best_effort")
         event = {

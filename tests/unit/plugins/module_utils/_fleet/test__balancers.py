@@ -1,0 +1,79 @@
+"""What the balancers of a service say together, and who is believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._balancers import Fleet
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._deploy import deploy_plan
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._rollback import rollback_plan
+from observed_fleet import (
+    NOWHERE,
+    ON_BLUE,
+    ON_GREEN,
+    SERVERS,
+    V1_ON_BLUE,
+    V2_ON_GREEN,
+    fleet,
+    journal,
+    promoted,
+    rolling,
+    split,
+)
+
+
+def test_a_balancer_that_said_nothing_stops_everything() -> None:
+    with pytest.raises(StateError, match="no observation from balancer lb2"):
+        Fleet("shop", {"lb1": journal([]), "lb2": journal([])}, {"lb1": split(NOWHERE)})
+
+
+def test_the_balancer_that_was_told_last_is_believed_and_the_others_are_named() -> None:
+    both = Fleet(
+        "shop",
+        {"lb1": journal(V1_ON_BLUE), "lb2": journal(V2_ON_GREEN)},
+        {"lb1": split(ON_BLUE), "lb2": split(ON_GREEN)},
+    )
+    assert both.state["stable"] == "green"
+    assert both.behind == ["lb1"]
+
+
+def two(one: list[dict[str, Any]], other: list[dict[str, Any]]) -> Fleet:
+    splits = {name: split(ON_GREEN) for name in ("lb1", "lb2")}
+    return Fleet("shop", {"lb1": journal(one), "lb2": journal(other)}, splits)
+
+
+def test_the_journal_that_knows_more_is_believed_whatever_its_clock_says() -> None:
+    ahead = [{**event, "at": "2030-01-01T00:00:00.000Z"} for event in V1_ON_BLUE]
+    fleet = two(ahead, V2_ON_GREEN)
+    assert (fleet.newest, fleet.behind, fleet.forked) == ("lb2", ["lb1"], {})
+    catch_up = fleet.common["catch_up"]
+    assert (catch_up["hosts"], catch_up["from"], catch_up["state"]["stable"]) == (["lb1"], "lb2", "green")
+
+
+def test_two_journals_that_each_know_of_another_release_are_not_merged() -> None:
+    fleet = two([*V1_ON_BLUE, *promoted("r3", "v3", "green")], V2_ON_GREEN)
+    assert fleet.forked == {"lb2": ["r2"]}
+    for decide in (
+        lambda: deploy_plan(fleet, "v4"),
+        lambda: rollback_plan(fleet, SERVERS, takeover=False, force=False),
+    ):
+        with pytest.raises(StateError, match="lb2 knows of r2, of which lb1 has never heard, and the other way round"):
+            decide()
+    assert rollback_plan(fleet, SERVERS, takeover=False, force=True)["to"] == "blue"
+
+
+def test_a_balancer_that_can_hold_no_lease_stops_what_needs_one_and_no_way_back() -> None:
+    journals = {"lb1": {**journal(rolling()), "no_lease": "systemd does not run on this balancer"}}
+    fleet = Fleet("shop", journals, {"lb1": split(ON_BLUE)})
+    with pytest.raises(StateError, match=r"lb1: systemd does not run on this balancer\. Nothing was changed"):
+        deploy_plan(fleet, "v3")
+    assert rollback_plan(fleet, SERVERS, takeover=False, force=False)["gives_up"] == "r2"
+
+
+def test_a_plan_says_what_every_journal_must_still_say() -> None:
+    assert fleet(rolling(), ON_BLUE).common["expects"] == {
+        "lb1": {"stable": "blue", "release_id": "r2"},
+        "lb2": {"stable": "blue", "release_id": "r2"},
+    }

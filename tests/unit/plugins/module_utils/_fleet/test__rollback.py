@@ -1,0 +1,166 @@
+"""Where traffic goes back to, and every way in which that is refused, with the way out in the message."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._balancers import Fleet
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._deploy import deploy_plan
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._rollback import rollback_plan
+from observed_fleet import (
+    ON_BLUE,
+    ON_GREEN,
+    PAUSED_25,
+    RETIRED,
+    SERVERS,
+    V1_ON_BLUE,
+    V2_ON_GREEN,
+    event,
+    fleet,
+    held,
+    journal,
+    promoted,
+    rolling,
+    split,
+)
+
+
+def test_a_rollback_after_a_promotion_goes_to_the_warm_color() -> None:
+    plan = rollback_plan(fleet(V2_ON_GREEN, ON_GREEN), SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"], plan["to_version"], plan["from"]) == ("promoted", "blue", "v1", "green")
+
+
+def test_a_rollback_of_a_dead_release_goes_to_stable_without_being_asked() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("shift")]
+    plan = rollback_plan(fleet(events, ON_BLUE, held("r2", live=False)), SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"], plan["gives_up"]) == ("release", "blue", "r2")
+
+
+CUT_OFF = {
+    "before it had anything to tell": (V2_ON_GREEN, ON_GREEN, "r7", "green"),
+    "when it had rolled back by itself": (
+        [*V2_ON_GREEN, event("release_started", "r3", version="v3", color="blue"), event("rolled_back", "r3")],
+        ON_GREEN,
+        "r3",
+        "green",
+    ),
+    "when it had taken the promotion back": (
+        [*V2_ON_GREEN, event("reverted", "r3", from_color="green", to_color="blue")],
+        ON_BLUE,
+        "r3",
+        "blue",
+    ),
+}
+
+
+@pytest.mark.parametrize("when", CUT_OFF)
+def test_a_rollback_after_what_was_cut_off_without_a_promotion_takes_nothing_else_back(when: str) -> None:
+    events, shares, dead, stays = CUT_OFF[when]
+    plan = rollback_plan(fleet(events, shares, held(dead, live=False)), SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"]) == ("unsettled", stays)
+
+
+def test_a_rollback_after_a_promotion_that_was_cut_off_takes_it_back() -> None:
+    dead = fleet(V2_ON_GREEN, ON_GREEN, held("r2", live=False))
+    plan = rollback_plan(dead, SERVERS, takeover=False, force=False)
+    assert (plan["kind"], plan["to"]) == ("promoted", "blue")
+
+
+def test_a_lock_that_an_older_operation_left_changes_nothing() -> None:
+    left = fleet(V2_ON_GREEN, ON_GREEN, held("r1", live=False))
+    assert rollback_plan(left, SERVERS, takeover=False, force=False)["kind"] == "promoted"
+
+
+def test_a_rollback_of_a_live_release_needs_takeover() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("shift")]
+    running = fleet(events, ON_BLUE, held("r2"))
+    with pytest.raises(StateError, match="-e takeover=true"):
+        rollback_plan(running, SERVERS, takeover=False, force=False)
+    assert rollback_plan(running, SERVERS, takeover=True, force=False)["gives_up"] == "r2"
+
+
+def test_a_rollback_to_a_color_that_a_balancer_calls_down_is_refused_unless_forced() -> None:
+    down = Fleet(
+        "shop",
+        {"lb1": journal(V2_ON_GREEN), "lb2": journal(V2_ON_GREEN)},
+        {"lb1": split(ON_GREEN), "lb2": split(ON_GREEN, down=("blue1", "blue2"))},
+    )
+    with pytest.raises(StateError, match=r"lb2 calls no server of blue up \(blue1, blue2\)"):
+        rollback_plan(down, SERVERS, takeover=False, force=False)
+    assert rollback_plan(down, SERVERS, takeover=False, force=True)["to"] == "blue"
+
+
+def test_a_rollback_to_a_version_that_was_itself_rolled_back_is_refused_unless_forced() -> None:
+    events = [*V2_ON_GREEN, event("reverted", "b1", from_color="green", to_color="blue")]
+    with pytest.raises(StateError, match="green holds v2, which was itself rolled back"):
+        rollback_plan(fleet(events, ON_BLUE), SERVERS, takeover=False, force=False)
+    assert rollback_plan(fleet(events, ON_BLUE), SERVERS, takeover=False, force=True)["to"] == "green"
+
+
+def test_a_rollback_to_containers_that_were_replaced_is_refused() -> None:
+    events = [*V2_ON_GREEN, event("release_started", "r3", version="v3", color="blue"), event("failed", "r3")]
+    with pytest.raises(StateError, match="blue ran v1 before, but its containers were replaced since"):
+        rollback_plan(fleet(events, ON_GREEN), SERVERS, takeover=False, force=False)
+
+
+@pytest.mark.parametrize(("events", "message"), [([], "was never released"), (V1_ON_BLUE, "green is empty")])
+def test_a_rollback_without_anything_to_go_back_to_is_refused(events: list[dict[str, Any]], message: str) -> None:
+    with pytest.raises(StateError, match=message):
+        rollback_plan(fleet(events, ON_BLUE), SERVERS, takeover=False, force=False)
+
+
+def test_an_abort_gives_up_a_release_and_nothing_else() -> None:
+    dead = fleet(rolling(), ON_BLUE)
+    assert rollback_plan(dead, SERVERS, takeover=False, force=False, abort=True)["gives_up"] == "r2"
+    with pytest.raises(StateError, match="no release is in progress, green serves v2; to go back"):
+        rollback_plan(fleet(V2_ON_GREEN, ON_GREEN), SERVERS, takeover=False, force=False, abort=True)
+    unsettled = fleet(V2_ON_GREEN, ON_GREEN, disk=ON_BLUE)
+    plan = rollback_plan(unsettled, SERVERS, takeover=False, force=False, abort=True)
+    assert (plan["kind"], plan["to"]) == ("unsettled", "green")
+
+
+def test_what_is_marked_irreversible_is_left_by_force_only() -> None:
+    dead = fleet(rolling(reversible=False), PAUSED_25)
+    with pytest.raises(StateError, match="is marked reversible: false, and its version has served at 0 %"):
+        rollback_plan(dead, SERVERS, takeover=False, force=False)
+    with pytest.raises(StateError, match="reversible: false"):
+        deploy_plan(dead, "v3")
+    assert deploy_plan(dead, None, resume=True)["resume"] is True
+    assert rollback_plan(dead, SERVERS, takeover=False, force=True)["to"] == "blue"
+    events = [*V1_ON_BLUE, *promoted("r2", "v2", "green")]
+    events[3]["data"]["reversible"] = False
+    served = fleet(events, ON_GREEN)
+    with pytest.raises(StateError, match="green serves v2, which was released with reversible: false"):
+        rollback_plan(served, SERVERS, takeover=False, force=False)
+    assert rollback_plan(served, SERVERS, takeover=False, force=True)["to"] == "blue"
+    events[3]["data"]["reversible"] = True
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_way_back_to_a_retired_color_starts_it_first(force: bool) -> None:
+    down = ("blue1", "blue2")
+    plan = rollback_plan(fleet(RETIRED, ON_GREEN, down=down), SERVERS, takeover=False, force=force)
+    assert (plan["to"], plan["to_version"], plan["retired"], plan["start"]) == ("blue", "v1", True, True)
+    warm = rollback_plan(fleet(V2_ON_GREEN, ON_GREEN), SERVERS, takeover=False, force=force)
+    assert (warm["retired"], warm["start"]) == (False, False)
+
+
+def test_a_shrunk_color_takes_the_traffic_at_once_only_where_it_can_carry_it() -> None:
+    events = [*V2_ON_GREEN, event("retired", "r3", color="blue", version="v1", kept=["blue1"])]
+    splits = split(ON_GREEN, down=("blue2",))
+    for name, server in splits["servers"].items():
+        server["color"] = name.rstrip("12")
+    found = Fleet("shop", {"lb1": journal(events)}, {"lb1": splits})
+    for max_load, start in ((1.5, True), (2, False), (None, False)):
+        plan = rollback_plan(found, SERVERS, takeover=False, force=False, max_load=max_load)
+        assert plan["start"] is start, max_load
+
+
+def test_what_was_retired_for_good_is_gone_back_to_by_force_only() -> None:
+    contracted = [*V2_ON_GREEN, event("retired", "r3", color="blue", version="v1", kept=[], reversible=False)]
+    down = fleet(contracted, ON_GREEN, down=("blue1", "blue2"))
+    with pytest.raises(StateError, match="v1 may not be able to serve after it"):
+        rollback_plan(down, SERVERS, takeover=False, force=False)
+    assert rollback_plan(down, SERVERS, takeover=False, force=True)["start"]
