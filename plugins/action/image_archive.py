@@ -12,6 +12,7 @@ from typing import Any, Optional
 from ansible import constants
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._image_archive import (
     Archive,
@@ -24,7 +25,7 @@ SPEC = {
     "path": {"type": "path", "required": True},
     "image": {"type": "str", "required": True},
     "images": {"type": "list", "elements": "dict"},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "docker_host": ENGINE,
 }
 
 

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _service_secrets
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._outcome import outcome
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._registry_login import logged_in
 
 SPEC = {
     "service": {"type": "dict", "required": True},
     "name": {"type": "str", "required": True},
     "images": {"type": "list", "elements": "dict", "default": []},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "docker_host": ENGINE,
 }
 
 
@@ -32,9 +32,7 @@ class ActionModule(ActionBase):
         if "@" in args["name"] and there:
             return {**result, "changed": False, "image_id": there[0]}
         try:
-            page = written(self._templar, task_vars, args["service"]["name"], "deploy", "login")
-            login = None if self._task.check_mode else _service_secrets.login(args["service"], page)
-            with logged_in(self, args["name"], login):
+            with logged_in(self, args["name"], args["service"], task_vars):
                 pulled = self._execute_module(
                     module_name="community.docker.docker_image_pull",
                     module_args={"docker_host": args["docker_host"], "name": args["name"], "pull": "always"},
@@ -42,5 +40,4 @@ class ActionModule(ActionBase):
                 )
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error)}
-        kept = {key: pulled[key] for key in ("changed", "failed", "msg", "warnings", "unreachable") if key in pulled}
-        return {**result, **kept, "image_id": (pulled.get("image") or {}).get("Id", "")}
+        return {**result, **outcome(pulled), "image_id": (pulled.get("image") or {}).get("Id", "")}

@@ -8,16 +8,16 @@ from __future__ import annotations
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _service_secrets
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_view import of_repository
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._outcome import outcome
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._registry_login import logged_in
 
 SPEC = {
     "service": {"type": "dict", "required": True},
     "name": {"type": "str", "required": True},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "docker_host": ENGINE,
 }
 
 
@@ -29,9 +29,7 @@ class ActionModule(ActionBase):
         _, args = self.validate_argument_spec(argument_spec=SPEC)
         task_vars = task_vars or {}
         try:
-            page = written(self._templar, task_vars, args["service"]["name"], "deploy", "login")
-            login = None if self._task.check_mode else _service_secrets.login(args["service"], page)
-            with logged_in(self, args["name"], login):
+            with logged_in(self, args["name"], args["service"], task_vars):
                 pushed = self._execute_module(
                     module_name="community.docker.docker_image_push",
                     module_args={"docker_host": args["docker_host"], "name": args["name"]},
@@ -44,11 +42,10 @@ class ActionModule(ActionBase):
                 )
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error)}
-        kept = {key: pushed[key] for key in ("changed", "failed", "msg", "warnings", "unreachable") if key in pushed}
         digests = [
             digest.split("@")[1]
             for image in seen.get("images") or []
             for digest in image.get("RepoDigests") or []
             if of_repository(digest, args["service"]["image"])
         ]
-        return {**result, **kept, "digest": digests[0] if digests else ""}
+        return {**result, **outcome(pushed), "digest": digests[0] if digests else ""}

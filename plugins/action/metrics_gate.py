@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any, Optional, Union
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _secrets, _tape
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
@@ -39,6 +38,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources im
 )
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_judge import ThresholdJudge
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Pool, module_on
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._plain import plain
 
 COLORS = ("blue", "green")
@@ -173,12 +173,8 @@ class ActionModule(ActionBase):
         gates: dict[str, Any] = args["gates"]
         if args["source"] == "tape" or not _secrets.is_sealed(gates):
             return gates
-        found: Any = task_vars.get(_service.VARIABLE)
-        for key in (args["service"], "gates"):
-            # Each of them may be a template; the other services' secrets are none of this one's business.
-            found = found if isinstance(found, Mapping) else self._templar.template(found)
-            found = found.get(key) if isinstance(found, Mapping) else None
-        return _secrets.unseal(gates, self._templar.template(found), args["service"])
+        page = written(self._templar, task_vars, args["service"], "gates")
+        return _secrets.unseal(gates, page["gates"], args["service"])
 
     def _gate(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
         names = Names(args["candidate"], COLORS[1 - COLORS.index(args["candidate"])])

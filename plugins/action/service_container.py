@@ -10,8 +10,10 @@ from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _container_secrets, _service_secrets
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._page_container import PASSED, SECRETS_FOLDER
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._outcome import outcome
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
 
 LABEL = "sluice.bluegreen."
@@ -22,7 +24,7 @@ SPEC = {
     "release_id": {"type": "str", "required": True},
     "image": {"type": "str", "required": True},
     "digest": {"type": "str", "default": ""},
-    "docker_host": {"type": "str", "default": "unix:///var/run/docker.sock"},
+    "docker_host": ENGINE,
 }
 
 
@@ -76,8 +78,5 @@ class ActionModule(ActionBase):
         made = self._execute_module(
             module_name="community.docker.docker_container", module_args=given, task_vars=task_vars
         )
-        kept = {
-            key: made[key] for key in ("changed", "failed", "msg", "diff", "warnings", "unreachable") if key in made
-        }
         image_id = (made.get("container") or {}).get("Image", "")
-        return {**result, **kept, "container": given["name"], "image_id": image_id}
+        return {**result, **outcome(made, "diff"), "container": given["name"], "image_id": image_id}

@@ -16,11 +16,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
+from ._engine_args import SOCKET
 from ._errors import InputError
 from ._probe import TIMEOUTS, Answer, DeadlineSocket, trouble
 from ._units import shown
 
-SOCKET = "unix:///var/run/docker.sock"
 _ANSWER_LIMIT = 4 * 1024 * 1024
 
 

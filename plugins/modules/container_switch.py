@@ -17,6 +17,7 @@ description:
   - What ran before is stopped and stays, as the way back. Containers and images of other services are never touched.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
+  - sluice.bluegreen.engine.socket
 attributes:
   check_mode:
     support: full
@@ -89,10 +90,6 @@ options:
   version:
     description: Version that must answer.
     type: str
-  docker_socket:
-    description: Unix socket of the engine.
-    type: str
-    default: unix:///var/run/docker.sock
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """
@@ -148,8 +145,8 @@ from typing import Any
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _health_gate
-from ansible_collections.sluice.bluegreen.plugins.module_utils._container_view import SOCKET
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine import Engine
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._health_args import HEALTH
 from ansible_collections.sluice.bluegreen.plugins.module_utils._switch import Wanted, switch
@@ -173,7 +170,7 @@ def main() -> None:
             "port": {"type": "int", "required": True},
             "name": {"type": "str", "required": True},
             "version": {"type": "str"},
-            "docker_socket": {"type": "str", "default": SOCKET},
+            "docker_socket": ENGINE,
         },
         supports_check_mode=True,
     )

@@ -16,6 +16,7 @@ description:
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
   - sluice.bluegreen.attributes.info_module
+  - sluice.bluegreen.engine.socket
 options:
   service:
     description: Name of the service, as in the label C(sluice.bluegreen.service).
@@ -42,10 +43,6 @@ options:
     description:
       - The password. In the place of a seal of M(sluice.bluegreen.service_info) it is taken from C(bluegreen_services).
     type: str
-  docker_socket:
-    description: Unix socket of the engine.
-    type: str
-    default: unix:///var/run/docker.sock
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """
@@ -89,8 +86,8 @@ digest:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _engine_view
-from ansible_collections.sluice.bluegreen.plugins.module_utils._container_view import SOCKET
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine import Engine
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 
 
@@ -104,7 +101,7 @@ def main() -> None:
             "resolve": {"type": "str"},
             "username": {"type": "str"},
             "password": {"type": "str", "no_log": True},
-            "docker_socket": {"type": "str", "default": SOCKET},
+            "docker_socket": ENGINE,
         },
         required_together=[("username", "password")],
         supports_check_mode=True,

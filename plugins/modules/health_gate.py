@@ -20,6 +20,7 @@ description:
     healthy answer of another version is a healthy answer.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes.info_module
+  - sluice.bluegreen.engine.socket
 attributes:
   check_mode:
     details:
@@ -151,8 +152,6 @@ options:
     default: 100%
   docker_socket:
     description: Unix socket of the Docker Engine that O(health.docker) asks.
-    type: str
-    default: unix:///var/run/docker.sock
   haproxy:
     description:
       - With it, HAProxy on this host must call the server of each endpoint up too; servers are called like endpoints.
@@ -289,7 +288,7 @@ msg:
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import SOCKET
-from ansible_collections.sluice.bluegreen.plugins.module_utils._container_view import SOCKET as DOCKER_SOCKET
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._health_args import HEALTH
 from ansible_collections.sluice.bluegreen.plugins.module_utils._health_gate import run
@@ -315,7 +314,7 @@ def main() -> None:
             "health": {"type": "dict", "default": {}, "options": HEALTH, "apply_defaults": True},
             "version": {"type": "str"},
             "quorum": {"type": "str", "default": "100%"},
-            "docker_socket": {"type": "str", "default": DOCKER_SOCKET},
+            "docker_socket": ENGINE,
             "haproxy": {"type": "dict", "options": HAPROXY},
         },
         supports_check_mode=True,

@@ -19,6 +19,7 @@ description:
     they need there.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
+  - sluice.bluegreen.engine
 attributes:
   check_mode:
     support: full
@@ -45,8 +46,6 @@ options:
     elements: dict
   docker_host:
     description: The engine's address, as in M(community.docker.docker_image_load).
-    type: str
-    default: unix:///var/run/docker.sock
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """

@@ -15,6 +15,8 @@ description:
   - An image named by its digest that is there already is not pulled.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
+  - sluice.bluegreen.page
+  - sluice.bluegreen.engine
 attributes:
   check_mode:
     support: full
@@ -25,10 +27,6 @@ attributes:
   idempotent:
     support: full
 options:
-  service:
-    description: The service's page, as M(sluice.bluegreen.service_info) gives it.
-    type: dict
-    required: true
   name:
     description: Image with its tag or, better, its digest.
     type: str
@@ -38,10 +36,6 @@ options:
     type: list
     elements: dict
     default: []
-  docker_host:
-    description: The engine's address.
-    type: str
-    default: unix:///var/run/docker.sock
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """

@@ -14,6 +14,8 @@ description:
     folder in memory (C(/dev/shm)), which is removed at once, and never in the home of anybody.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
+  - sluice.bluegreen.page
+  - sluice.bluegreen.engine
 attributes:
   check_mode:
     support: full
@@ -24,18 +26,10 @@ attributes:
   idempotent:
     support: full
 options:
-  service:
-    description: The service's page, as M(sluice.bluegreen.service_info) gives it.
-    type: dict
-    required: true
   name:
     description: Image with its tag.
     type: str
     required: true
-  docker_host:
-    description: The engine's address.
-    type: str
-    default: unix:///var/run/docker.sock
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """

@@ -17,6 +17,8 @@ description:
     makes a new container.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
+  - sluice.bluegreen.page
+  - sluice.bluegreen.engine
 attributes:
   check_mode:
     support: full
@@ -25,10 +27,6 @@ attributes:
   idempotent:
     support: full
 options:
-  service:
-    description: The service's page, as M(sluice.bluegreen.service_info) gives it.
-    type: dict
-    required: true
   version:
     description: The version.
     type: str
@@ -50,10 +48,6 @@ options:
     description: What tells the image from others, its digest or id; becomes a label.
     type: str
     default: ""
-  docker_host:
-    description: The engine's address.
-    type: str
-    default: unix:///var/run/docker.sock
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """

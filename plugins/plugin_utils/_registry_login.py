@@ -10,9 +10,11 @@ import json
 import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, Optional
+from typing import Any
 
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _service_secrets
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
 
 # Docker's own registry is known to its clients by this name.
 DOCKER_IO = "https://index.docker.io/v1/"
@@ -26,8 +28,13 @@ def registry_of(image: str) -> str:
 
 
 @contextmanager
-def logged_in(action: Any, image: str, login: Optional[Mapping[str, str]]) -> Iterator[None]:
-    """What ``action`` runs inside of this finds the login; without one nothing is done. Raises SluiceError."""
+def logged_in(action: Any, image: str, service: Mapping[str, Any], task_vars: Mapping[str, Any]) -> Iterator[None]:
+    """What ``action`` runs inside of this finds the login of the page ``service``. Raises SluiceError.
+
+    Without one, and in check mode, nothing is done.
+    """
+    page = written(action._templar, task_vars, service["name"], "deploy", "login")
+    login = None if action._task.check_mode else _service_secrets.login(service, page)
     if not login:
         yield
         return
