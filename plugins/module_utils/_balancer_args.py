@@ -20,6 +20,13 @@ SERVER: dict[str, dict[str, Any]] = {
     "port": {"type": "int"},
 }
 """The options of an entry of a service's servers (doc fragment ``sluice.bluegreen.servers``)."""
+EVENTS: dict[str, Any] = {
+    "type": "list",
+    "elements": "dict",
+    "default": [],
+    "options": {"event": {"type": "str", "required": True}, "data": {"type": "dict", "default": {}}},
+}
+"""Events for the journal (doc fragment ``sluice.bluegreen.events``)."""
 
 
 def balancer_args(**more: dict[str, Any]) -> dict[str, dict[str, Any]]:

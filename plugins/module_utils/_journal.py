@@ -23,7 +23,9 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Optional
 
+from ._errors import StateError
 from ._files import read_json, remove, sync_directory, write_json
+from ._paths import ServicePaths
 from ._state import Event, derive
 
 NO_HASH = "0" * 64
@@ -119,6 +121,24 @@ def _same(one: Path, other: Path) -> bool:
 
 def _head(path: Path) -> Path:
     return path.with_name(f"{path.name}.head.json")
+
+
+def note(
+    paths: ServicePaths,
+    event: str,
+    release_id: Optional[str],
+    data: dict[str, Any],
+    required: bool,
+    warn: Callable[[str], None],
+) -> None:
+    """Write one event; where the disk takes it not, StateError if it is ``required``, else a warning."""
+    try:
+        append(paths.journal, event, release_id, data)
+    except OSError as error:
+        problem = f"service {paths.service}: {paths.journal} cannot be written: {error.strerror or error}"
+        if required:
+            raise StateError(problem) from error
+        warn(problem)
 
 
 def append(

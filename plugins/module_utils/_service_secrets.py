@@ -11,8 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Optional
 
-from ._errors import InputError
-from ._gate._secrets import SEAL
+from ._gate._secrets import SEAL, opened
 from ._gate._secrets import seal as seal_gates
 
 
@@ -46,12 +45,4 @@ def login(service: Mapping[str, Any], page: Optional[Mapping[str, Any]]) -> Opti
 
 
 def _opened(sealed: Any, secret: Any, key: str, service: str) -> str:
-    if sealed != SEAL:
-        return str(sealed)
-    if secret is None:
-        raise InputError(
-            f"service {service}: the secret {key} is not to be found on the page bluegreen_services.{service} here; it "
-            "must be there for the VMs too, as in group_vars/all"
-        )
-    # A vaulted value of an older ansible-core is no str, but decrypts as one; a newer one's may carry tags.
-    return "".join(str(secret))
+    return str(opened(sealed, secret, where=f"service {service}", key=key, service=service, hosts="VMs"))

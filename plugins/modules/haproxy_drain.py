@@ -119,6 +119,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args im
     names_by_color,
     service_paths,
 )
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._drain import Drain
@@ -168,12 +169,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(module.params, module.check_mode, module.warn))
-    except SluiceError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"service {module.params['service']}: {error}")
+    finish(module, lambda: run(module.params, module.check_mode, module.warn))
 
 
 if __name__ == "__main__":

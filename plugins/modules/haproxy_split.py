@@ -23,6 +23,7 @@ extends_documentation_fragment:
   - sluice.bluegreen.attributes
   - sluice.bluegreen.balancer
   - sluice.bluegreen.servers
+  - sluice.bluegreen.events
 attributes:
   check_mode:
     support: full
@@ -76,18 +77,6 @@ options:
     default: ""
   events:
     description: Events to write to the journal after the step.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      event:
-        description: Name of the event.
-        type: str
-        required: true
-      data:
-        description: What belongs to it.
-        type: dict
-        default: {}
   journal:
     description:
       - What happens when the journal cannot be written, for example because the disk is full.
@@ -162,13 +151,14 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _split
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import (
+    EVENTS,
     SERVER,
     balancer_args,
     capacities,
     names_by_color,
     service_paths,
 )
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _config
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.module_utils._lease import SystemdTimer
@@ -220,7 +210,6 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
 
 
 def main() -> None:
-    event = {"event": {"type": "str", "required": True}, "data": {"type": "dict", "default": {}}}
     module = AnsibleModule(
         argument_spec=balancer_args(
             release_id={"type": "str", "required": True},
@@ -233,22 +222,21 @@ def main() -> None:
             haproxy={"type": "str", "default": "/usr/sbin/haproxy"},
             stage={"type": "int"},
             reason={"type": "str", "default": ""},
-            events={"type": "list", "elements": "dict", "default": [], "options": event},
+            events=EVENTS,
             journal={"type": "str", "choices": ["required", "best_effort"], "default": "required"},
         ),
         supports_check_mode=True,
     )
-    try:
+
+    def work() -> dict[str, Any]:
         result = run(module.params, module.check_mode, module.warn)
         # With thousands of servers Ansible is busier with what is returned than HAProxy is with the shift.
         if not module._diff:
             del result["diff"]
         names = [server["name"] for server in module.params["servers"]]
-        module.exit_json(**result, invocation={"module_args": {**module.params, "servers": names}})
-    except SluiceError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"service {module.params['service']}: {error}")
+        return {**result, "invocation": {"module_args": {**module.params, "servers": names}}}
+
+    finish(module, work)
 
 
 if __name__ == "__main__":

@@ -118,7 +118,8 @@ from typing import Any, Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _latency, _stats
@@ -213,12 +214,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    try:
-        module.exit_json(changed=False, **run(module.params, module.check_mode, module.warn))
-    except SluiceError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"service {module.params['service']}: {error}")
+    finish(module, lambda: {"changed": False, **run(module.params, module.check_mode, module.warn)})
 
 
 if __name__ == "__main__":

@@ -115,7 +115,8 @@ from typing import Any, Optional
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock, _state
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError, StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
@@ -166,13 +167,7 @@ def _write(paths: ServicePaths, params: dict[str, Any], warn: Callable[[str], No
         data.update({name: params[name] for name in ("outcome", "seconds", "message")})
     phase, stage, name = params["hook"].split("/", 2)
     data.update(phase=phase, stage=int(stage), name=name)
-    try:
-        _journal.append(paths.journal, event, params["release_id"], data)
-    except OSError as error:
-        problem = f"service {paths.service}: {paths.journal} cannot be written: {error.strerror or error}"
-        if params["journal"] == "required":
-            raise StateError(problem) from error
-        warn(problem)
+    _journal.note(paths, event, params["release_id"], data, params["journal"] == "required", warn)
 
 
 def main() -> None:
@@ -190,12 +185,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(service_paths(module.params), module.params, module.check_mode, module.warn))
-    except SluiceError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"service {module.params['service']}: {error}")
+    finish(module, lambda: run(service_paths(module.params), module.params, module.check_mode, module.warn))
 
 
 if __name__ == "__main__":

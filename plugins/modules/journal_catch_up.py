@@ -88,7 +88,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lock, _state
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError, StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
@@ -101,13 +101,8 @@ def run(paths: ServicePaths, params: dict[str, Any], check_mode: bool, warn: Cal
         _lock.require(paths, params["release_id"])
         found = _caught_up(paths, params)
         data = {"from": params["source"], "state": params["state"], "missed": found["missed"]}
-        try:
-            _journal.append(paths.journal, "caught_up", params["release_id"], {**data, "unknown": found["unknown"]})
-        except OSError as error:
-            problem = f"service {paths.service}: {paths.journal} cannot be written: {error.strerror or error}"
-            if params["journal"] == "required":
-                raise StateError(problem) from error
-            warn(problem)
+        data["unknown"] = found["unknown"]
+        _journal.note(paths, "caught_up", params["release_id"], data, params["journal"] == "required", warn)
         return found
 
 
@@ -140,12 +135,7 @@ def main() -> None:
         ),
         supports_check_mode=True,
     )
-    try:
-        module.exit_json(**run(service_paths(module.params), module.params, module.check_mode, module.warn))
-    except SluiceError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"service {module.params['service']}: {error}")
+    finish(module, lambda: run(service_paths(module.params), module.params, module.check_mode, module.warn))
 
 
 if __name__ == "__main__":

@@ -78,7 +78,7 @@ from typing import Any
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock, _state
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
 
@@ -99,12 +99,7 @@ def run(paths: ServicePaths, events: int) -> dict[str, Any]:
 
 def main() -> None:
     module = AnsibleModule(argument_spec=balancer_args(events={"type": "int", "default": 0}), supports_check_mode=True)
-    try:
-        module.exit_json(changed=False, **run(service_paths(module.params), module.params["events"]))
-    except SluiceError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"service {module.params['service']}: {error}")
+    finish(module, lambda: {"changed": False, **run(service_paths(module.params), module.params["events"])})
 
 
 if __name__ == "__main__":

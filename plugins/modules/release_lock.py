@@ -17,6 +17,7 @@ description:
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
   - sluice.bluegreen.balancer
+  - sluice.bluegreen.events
 attributes:
   check_mode:
     support: full
@@ -76,18 +77,6 @@ options:
     description:
       - Events to write to the journal, in order, before the lock is given back or after it was taken.
       - Where they cannot be written, the step fails; a lock is then not taken, or given back all the same.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      event:
-        description: Name of the event.
-        type: str
-        required: true
-      data:
-        description: What belongs to it.
-        type: dict
-        default: {}
 seealso:
   - module: sluice.bluegreen.haproxy_split
   - module: sluice.bluegreen.journal_info
@@ -134,7 +123,12 @@ from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock, _state
-from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import (
+    EVENTS,
+    balancer_args,
+    service_paths,
+)
+from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError, StateError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex, read_json
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _roles
@@ -229,7 +223,6 @@ def follow(paths: ServicePaths, socket: str, warn: Callable[[str], None]) -> Non
 
 def main() -> None:
     expects = {"stable": {"type": "str"}, "release_id": {"type": "str"}}
-    events = {"event": {"type": "str", "required": True}, "data": {"type": "dict", "default": {}}}
     module = AnsibleModule(
         argument_spec=balancer_args(
             release_id={"type": "str", "required": True},
@@ -239,19 +232,18 @@ def main() -> None:
             expects={"type": "dict", "options": expects},
             takeover={"type": "bool", "default": False},
             renew={"type": "bool", "default": False},
-            events={"type": "list", "elements": "dict", "default": [], "options": events},
+            events=EVENTS,
         ),
         supports_check_mode=True,
     )
-    try:
+
+    def work() -> dict[str, Any]:
         result = run(service_paths(module.params), module.params, module.check_mode)
         if module.params["events"] and not module.check_mode:
             follow(service_paths(module.params), module.params["socket"], module.warn)
-        module.exit_json(**result)
-    except SluiceError as error:
-        module.fail_json(msg=str(error), **error.details)
-    except OSError as error:
-        module.fail_json(msg=f"service {module.params['service']}: {error}")
+        return result
+
+    finish(module, work)
 
 
 if __name__ == "__main__":

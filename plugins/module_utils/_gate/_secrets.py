@@ -62,33 +62,41 @@ def unseal(gates: Mapping[str, Any], page: Optional[Mapping[str, Any]], service:
     known = dict(_asking(page or {}))
     found = {**gates}
 
-    def opened(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    def unsealed(value: Any, secret: Any, key: str) -> Any:
+        where = f"metrics_gate of service {service}"
+        return opened(value, secret, where=where, key=key, service=service, hosts="balancers")
+
+    def with_secrets(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
         source = known.get(name, {})
         result = {**options}
         for key in _SECRETS:
             value = options.get(key)
             if isinstance(value, Mapping):
                 given = source.get(key) or {}
-                result[key] = {k: _secret(given.get(k), f"{name}.{key}.{k}", service, v) for k, v in value.items()}
+                result[key] = {k: unsealed(v, given.get(k), f"{name}.{key}.{k}") for k, v in value.items()}
             elif value is not None:
-                result[key] = _secret(source.get(key), f"{name}.{key}", service, value)
+                result[key] = unsealed(value, source.get(key), f"{name}.{key}")
         return result
 
     for name, options in _asking(gates):
         if name in ("errors", "latency"):
-            found[name] = opened(name, options)
+            found[name] = with_secrets(name, options)
     if gates.get("thresholds"):
-        found["thresholds"] = [opened(f"threshold {entry.get('name')}", entry) for entry in gates["thresholds"]]
+        found["thresholds"] = [with_secrets(f"threshold {entry.get('name')}", entry) for entry in gates["thresholds"]]
     return found
 
 
-def _secret(secret: Any, name: str, service: str, given: Any) -> Any:
-    if given != SEAL:
-        return given
+def opened(value: Any, secret: Any, *, where: str, key: str, service: str, hosts: str) -> Any:
+    """``value``, or in the place of a seal ``secret``, which is what the page has at ``key``. Raises InputError.
+
+    ``where`` begins the message, and ``hosts`` are those for which the secret must be on the page too.
+    """
+    if value != SEAL:
+        return value
     if secret is None:
         raise InputError(
-            f"metrics_gate of service {service}: the secret {name} is not to be found on the page "
-            f"bluegreen_services.{service} here; it must be there for the balancers too, as in group_vars/all"
+            f"{where}: the secret {key} is not to be found on the page bluegreen_services.{service} here; it must be "
+            f"there for the {hosts} too, as in group_vars/all"
         )
     # A vaulted value of an older ansible-core is no str, but decrypts as one; a newer one's may carry tags.
     return "".join(str(secret))

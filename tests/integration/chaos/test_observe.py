@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from step_machine import SPLIT_25, STABLE, HAProxy, Machine
+from step_machine import SPLIT_25, STABLE, HAProxy, Machine, haproxy_program
 
 from chaos import judge
 from chaos.judge import Balancer, Look
@@ -24,9 +22,7 @@ ROOT = Path(__file__).resolve().parents[3]
 
 @pytest.fixture
 def machine(tmp_path: Path) -> Iterator[Machine]:
-    program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
-    assert program, "these tests need HAProxy: apt-get install haproxy"
-    haproxy = HAProxy(tmp_path, program)
+    haproxy = HAProxy(tmp_path, haproxy_program())
     machine = Machine(haproxy, tmp_path)
     haproxy.start()
     yield machine

@@ -1,27 +1,20 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""HAProxy and web servers that end with their test.
-
-The program is /usr/sbin/haproxy, or what the environment variable HAPROXY names.
-"""
+"""HAProxy and web servers that end with their test."""
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from haproxy_process import HAProxy, WebServer
+from haproxy_process import HAProxy, WebServer, haproxy_program, web_servers
 
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    found = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
-    assert found, "these tests need HAProxy: apt-get install haproxy"
-    return found
+    return haproxy_program()
 
 
 @pytest.fixture
@@ -33,13 +26,5 @@ def haproxy(tmp_path: Path, program: str) -> Iterator[HAProxy]:
 
 @pytest.fixture
 def web() -> Iterator[Callable[[str], WebServer]]:
-    servers: list[WebServer] = []
-
-    def start(name: str) -> WebServer:
-        servers.append(WebServer(name))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with web_servers() as start:
+        yield start

@@ -8,13 +8,15 @@ from __future__ import annotations
 import contextlib
 import http.client
 import http.server
+import os
+import shutil
 import socket
 import subprocess
 import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import BalancerError
@@ -23,6 +25,22 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket 
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats import process_info
 
 PATIENCE = 10.0
+
+
+def haproxy_program() -> str:
+    """/usr/sbin/haproxy, or what the environment variable HAPROXY names."""
+    found = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
+    assert found, "these tests need HAProxy: apt-get install haproxy"
+    return found
+
+
+def self_signed(folder: Path) -> Path:
+    """A certificate for ``shop`` with its key, in one file as HAProxy reads them."""
+    request = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=shop"]
+    subprocess.run([*request, "-out", "crt", "-keyout", "key"], cwd=folder, check=True, capture_output=True)
+    certificate = folder / "shop.pem"
+    certificate.write_text((folder / "crt").read_text() + (folder / "key").read_text())
+    return certificate
 
 
 def until(what: str, holds: Callable[[], object], limit: float | None = None) -> None:
@@ -92,6 +110,21 @@ class WebHandler(http.server.BaseHTTPRequestHandler):
 def short_folder() -> tempfile.TemporaryDirectory[str]:
     """A folder for sockets, whose paths have at most 108 characters; those that pytest makes may be longer."""
     return tempfile.TemporaryDirectory(prefix="sluice-")
+
+
+@contextlib.contextmanager
+def web_servers() -> Iterator[Callable[[str], WebServer]]:
+    """Starts web servers by their names, and ends all of them."""
+    servers: list[WebServer] = []
+
+    def start(name: str) -> WebServer:
+        servers.append(WebServer(name))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
 
 
 class HAProxy:

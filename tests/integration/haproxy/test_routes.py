@@ -10,7 +10,6 @@ import http.client
 import os
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,7 +25,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats i
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import split_weights
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 from ansible_collections.sluice.bluegreen.plugins.module_utils._probe import Check, Endpoint, probe
-from haproxy_process import PATIENCE, HAProxy, WebServer, free_port, get, until
+from haproxy_process import PATIENCE, HAProxy, WebServer, free_port, get, self_signed, until
 from role_template import servers, write
 
 Web = Callable[[str], WebServer]
@@ -259,28 +258,7 @@ def test_tcp_services_split_connections(start: Callable[..., HAProxy]) -> None:
 
 
 def test_tls_with_http2(start: Callable[..., HAProxy], haproxy: HAProxy, tmp_path: Path) -> None:
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=shop",
-            "-out",
-            "crt",
-            "-keyout",
-            "key",
-        ],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    certificate = tmp_path / "shop.pem"
-    certificate.write_text((tmp_path / "crt").read_text() + (tmp_path / "key").read_text())
-    tls = {"certificates": [str(certificate)]}
+    tls = {"certificates": [str(self_signed(tmp_path))]}
     shop = start(listen={"bind": f"127.0.0.1:{haproxy.listen}", "tls": tls, "http2": True})
     found = probe(Endpoint("shop", "127.0.0.1", shop.listen), Check(tls=True, contains="blue1"), 5)
     assert found.ok, found.reason

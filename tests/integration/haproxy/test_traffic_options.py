@@ -13,7 +13,7 @@ import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _config
 from ansible_collections.sluice.bluegreen.plugins.module_utils._schema import Reader
 from ansible_collections.sluice.bluegreen.plugins.module_utils._traffic import read_traffic
-from haproxy_process import HAProxy, free_port
+from haproxy_process import HAProxy, free_port, self_signed
 from role_template import servers, write
 
 SHARES = {"blue": 75.0, "green": 25.0}
@@ -84,28 +84,8 @@ def test_haproxy_takes_every_option_and_a_commit_changes_only_what_is_committed(
 
 
 def test_tls_and_http2_and_a_port_for_previews_are_taken(haproxy: HAProxy, program: str, tmp_path: Path) -> None:
-    certificate = tmp_path / "shop.pem"
-    subprocess.run(
-        [
-            "openssl",
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-subj",
-            "/CN=shop",
-            "-out",
-            "crt",
-            "-keyout",
-            "key",
-        ],
-        cwd=tmp_path,
-        check=True,
-        capture_output=True,
-    )
-    certificate.write_text((tmp_path / "crt").read_text() + (tmp_path / "key").read_text())
-    listen = {"bind": f"127.0.0.1:{haproxy.listen}", "tls": {"certificates": [str(certificate)]}, "http2": True}
+    tls = {"certificates": [str(self_signed(tmp_path))]}
+    listen = {"bind": f"127.0.0.1:{haproxy.listen}", "tls": tls, "http2": True}
     preview = normalised("shop", {"preview": {"bind": f"127.0.0.1:{free_port()}", "from": "192.0.2.0/24"}})
     write(haproxy, {**preview, "listen": listen}, SHARES)
     _config.check_config(program, str(haproxy.main), str(haproxy.conf_dir))

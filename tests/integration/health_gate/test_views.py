@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import socket
 import sys
 import threading
@@ -24,7 +22,7 @@ from test_health_gate_module import ROOT, run
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
 # It lies in the folder beside this one.
-from haproxy_process import HAProxy, WebServer, free_port, short_folder, until
+from haproxy_process import HAProxy, WebServer, free_port, haproxy_program, short_folder, until, web_servers
 
 Behaviour = Callable[[socket.socket], None]
 
@@ -153,20 +151,16 @@ def test_the_module_waits_until_docker_calls_the_container_healthy(
 
 @pytest.fixture
 def haproxy() -> Iterator[HAProxy]:
-    program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
-    assert program, "these tests need HAProxy: apt-get install haproxy"
     with short_folder() as folder:
-        balancer = HAProxy(Path(folder), program)
+        balancer = HAProxy(Path(folder), haproxy_program())
         yield balancer
         balancer.stop()
 
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
-    server = WebServer("green1")
-    yield server
-    server.shutdown()
-    server.server_close()
+    with web_servers() as start:
+        yield start("green1")
 
 
 def start(haproxy: HAProxy, web: WebServer) -> None:

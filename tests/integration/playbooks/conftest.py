@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import shutil
 import socket
 import sys
 from collections.abc import Iterator
@@ -19,7 +17,7 @@ from vm_engine import Engine
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
-from haproxy_process import HAProxy, WebServer, short_folder
+from haproxy_process import HAProxy, WebServer, haproxy_program, short_folder, web_servers
 
 COLORS = {"blue": {"blue1": 9, "blue2": 9}, "green": {"green1": 9, "green2": 9}}
 NOTHING = {"blue": 0.0, "green": 0.0}
@@ -27,9 +25,7 @@ NOTHING = {"blue": 0.0, "green": 0.0}
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    found = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
-    assert found, "these tests need HAProxy: apt-get install haproxy"
-    return found
+    return haproxy_program()
 
 
 @pytest.fixture
@@ -64,10 +60,8 @@ def listening() -> Iterator[int]:
 @pytest.fixture
 def web() -> Iterator[WebServer]:
     """Stands in for every server of the service."""
-    server = WebServer("any")
-    yield server
-    server.shutdown()
-    server.server_close()
+    with web_servers() as start:
+        yield start("any")
 
 
 @pytest.fixture
@@ -91,12 +85,10 @@ def green_vms(engines: dict[str, Engine]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.fixture
-def machines(web: WebServer) -> Iterator[dict[str, Balancer]]:
+def machines(web: WebServer, program: str) -> Iterator[dict[str, Balancer]]:
     """``lb1`` and ``lb2`` as two machines, before the same servers."""
     if not can_mount():
         pytest.skip("needs root and the right to mount")
-    program = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
-    assert program, "these tests need HAProxy: apt-get install haproxy"
     ports = {color: dict.fromkeys(names, web.port) for color, names in NAMES.items()}
     found: dict[str, Balancer] = {}
     with short_folder() as folder:

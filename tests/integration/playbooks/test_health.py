@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from haproxy_process import HAProxy, WebServer
+from haproxy_process import HAProxy, WebServer, web_servers
 from real_ansible import run
 from site_files import LOCAL
 
@@ -16,10 +16,8 @@ HEALTH: dict[str, Any] = {"path": "/healthz", "timeout": "5s", "interval": "100m
 
 @pytest.fixture
 def web() -> Iterator[WebServer]:
-    server = WebServer("green1")
-    yield server
-    server.shutdown()
-    server.server_close()
+    with web_servers() as start:
+        yield start("green1")
 
 
 def play(host: str, role: str, entry: str, **variables: Any) -> dict[str, Any]:

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from step_machine import STABLE, HAProxy, Machine, WebServer
+from step_machine import STABLE, HAProxy, Machine, WebServer, haproxy_program, web_servers
 
 
 @pytest.fixture(scope="session")
 def program() -> str:
-    found = shutil.which(os.environ.get("HAPROXY", "/usr/sbin/haproxy"))
-    assert found, "these tests need HAProxy: apt-get install haproxy"
-    return found
+    return haproxy_program()
 
 
 @pytest.fixture
@@ -48,13 +44,5 @@ def machine(haproxy: HAProxy, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def web() -> Iterator[Callable[[str], WebServer]]:
-    servers: list[WebServer] = []
-
-    def start(name: str) -> WebServer:
-        servers.append(WebServer(name))
-        return servers[-1]
-
-    yield start
-    for server in servers:
-        server.shutdown()
-        server.server_close()
+    with web_servers() as start:
+        yield start

@@ -27,6 +27,8 @@ sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 from haproxy_process import HAProxy as HAProxy  # noqa: E402
 from haproxy_process import WebServer as WebServer  # noqa: E402
 from haproxy_process import get as get  # noqa: E402
+from haproxy_process import haproxy_program as haproxy_program  # noqa: E402
+from haproxy_process import web_servers as web_servers  # noqa: E402
 
 SERVERS = {"blue": ["blue1", "blue2"], "green": ["green1", "green2"]}
 STABLE = {"blue": 100.0, "green": 0.0}
