@@ -15,7 +15,8 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _secrets, _tape
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch, replay
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._lines import Observation, Watch
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, replay
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._policy import ACTIONS
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import (

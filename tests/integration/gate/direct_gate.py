@@ -8,7 +8,8 @@ from typing import Any, Callable, Optional
 
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._lines import Observation, Watch
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Series, Settings, Threshold
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sources import (

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _state
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=timezone.utc)
 
@@ -150,3 +152,18 @@ class TestRotation:
             _journal.append(path, "note", "r99", {"n": number})
         assert _journal.damage(path) == []
         assert _journal.read(path).events[-1]["data"] == {"n": 19}
+
+
+def test_a_note_that_the_disk_takes_not_is_a_failure_or_a_warning_as_was_asked(tmp_path: Path) -> None:
+    paths = ServicePaths("shop", str(tmp_path))
+    warnings: list[str] = []
+    _journal.note(paths, "shift", "r1", {}, required=True, warn=warnings.append)
+    assert [event["event"] for event in _journal.read(paths.journal).events] == ["shift"]
+    paths.journal.unlink()
+    paths.journal.mkdir()
+    problem = f"service shop: {paths.journal} cannot be written: Is a directory"
+    with pytest.raises(StateError, match=problem):
+        _journal.note(paths, "shift", "r1", {}, required=True, warn=warnings.append)
+    assert warnings == []
+    _journal.note(paths, "shift", "r1", {}, required=False, warn=warnings.append)
+    assert warnings == [problem]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
-from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, Observation, Watch, replay
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._lines import Observation, Watch
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, replay
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._sentence import Names
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Settings, Threshold
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_judge import ThresholdJudge
