@@ -89,7 +89,7 @@ test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SC
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-m "not vms" -k $(SCENARIO))
 
 test-long: venv-test  ## what takes minutes each: hooks, clouds, a fleet, a database; half an hour
-	$(BIN)/ansible-playbook tests/lab/programs.yml
+	$(BIN)/ansible-playbook tests/lab/programs.yml molecule/shared/engine.yml
 	$(BIN)/pytest --numprocesses 4 -m long tests/integration
 	$(BIN)/pytest -m long tests/molecule
 

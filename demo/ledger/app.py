@@ -9,12 +9,14 @@ import os
 import threading
 from collections.abc import Callable
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import psycopg2
 from flask import Flask, Response, jsonify, request
 
 VERSION = os.environ["VERSION"]
+DATABASE = Path("/run/secrets/database")
 # Each version knows its own column only, and speaks cents to its users.
 WRITE, READ = {
     "v1": (
@@ -35,7 +37,7 @@ def database(ask: Callable[[Any], Any]) -> Any:
     """Ask within a transaction, over this thread's own connection; a broken one is made anew by the next request."""
     try:
         if getattr(local, "connection", None) is None:
-            local.connection = psycopg2.connect(os.environ["DATABASE"], connect_timeout=5)
+            local.connection = psycopg2.connect(DATABASE.read_text(), connect_timeout=5)
         with local.connection, local.connection.cursor() as cursor:
             return ask(cursor)
     except psycopg2.Error:

@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import os
 import sys
+from pathlib import Path
 
 import psycopg2
 
+# The same file as the app's.
+DATABASE = Path("/run/secrets/database")
 BATCH = 1000
 TABLE = "CREATE TABLE IF NOT EXISTS entries (id bigint PRIMARY KEY, amount numeric(12, 2) NOT NULL)"
 COLUMN = "ALTER TABLE entries ADD COLUMN IF NOT EXISTS cents bigint"
@@ -76,7 +79,7 @@ def contract(connection: psycopg2.extensions.connection, version: str) -> None:
 
 
 def main() -> None:
-    connection = psycopg2.connect(os.environ["DATABASE"], connect_timeout=5, options="-c lock_timeout=2s")
+    connection = psycopg2.connect(DATABASE.read_text(), connect_timeout=5, options="-c lock_timeout=2s")
     connection.autocommit = True
     {"expand": expand, "contract": contract}[sys.argv[1]](connection, os.environ["VERSION"])
 

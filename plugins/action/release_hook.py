@@ -10,16 +10,25 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _hooks, _service, _webhook
+from ansible_collections.sluice.bluegreen.plugins.module_utils import (
+    _hooks,
+    _service,
+    _service_secrets,
+    _webhook,
+)
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._secrets import scrub
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._fanout import Pool, module_on
+from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._plain import plain
 
 CONTAINER_MODULE = "community.docker.docker_container"
 ENGINE_MODULE = "sluice.bluegreen.engine_info"
+RUN_MODULE = "sluice.bluegreen.container_run"
 # Seconds for the engine to remove a container.
 REMOVE_LIMIT = 60.0
+# Seconds beyond a hook's timeout in which the VM, which keeps it, says so itself.
+SPARE = 30.0
 
 
 class ActionModule(ActionBase):
@@ -45,8 +54,9 @@ class ActionModule(ActionBase):
         secrets: list[str] = []
         try:
             hook = self._with_secrets(args, task_vars or {})
-            secrets = _hooks.secrets_in(hook)
-            problem = self._run(hook, args, task_vars or {}, secrets)
+            files = self._files(hook, args, task_vars or {})
+            secrets = _hooks.secrets_in(hook, files)
+            problem = self._run(hook, args, task_vars or {}, files, secrets)
         except SluiceError as error:
             problem = str(error)
         if problem is None:
@@ -65,8 +75,21 @@ class ActionModule(ActionBase):
         written = next((one for one in listed or [] if self._templar.template(one["name"]) == hook["name"]), None)
         return _hooks.unseal(hook, plain(self._templar.template(written)), told["service"], told["phase"])
 
+    def _files(self, hook: Mapping[str, Any], args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, str]:
+        """The secrets of the service's container, which that of the hook gets too."""
+        if hook["kind"] != "container":
+            return {}
+        service = {"name": args["told"]["service"], "container": args["container"]["page"]}
+        page = written(self._templar, task_vars, service["name"], "container", "secrets")
+        return _service_secrets.container_secrets(service, page)
+
     def _run(
-        self, hook: Mapping[str, Any], args: Mapping[str, Any], task_vars: Mapping[str, Any], secrets: list[str]
+        self,
+        hook: Mapping[str, Any],
+        args: Mapping[str, Any],
+        task_vars: Mapping[str, Any],
+        files: Mapping[str, str],
+        secrets: list[str],
     ) -> Optional[str]:
         if hook["kind"] == "webhook":
             return _webhook.send(
@@ -80,25 +103,41 @@ class ActionModule(ActionBase):
             )
         if args["host"] not in task_vars["hostvars"]:
             raise InputError(f"hook {hook['name']}: the host {args['host']} is not in the inventory")
-        return self._in_container(hook, args, task_vars, secrets)
+        return self._in_container(hook, args, task_vars, files, secrets)
 
     def _in_container(
-        self, hook: Mapping[str, Any], args: Mapping[str, Any], task_vars: Mapping[str, Any], secrets: list[str]
+        self,
+        hook: Mapping[str, Any],
+        args: Mapping[str, Any],
+        task_vars: Mapping[str, Any],
+        files: Mapping[str, str],
+        secrets: list[str],
     ) -> Optional[str]:
         host, settings, limit = args["host"], args["container"], float(hook["timeout"])
-        with Pool(limit) as pool:
+        until = time.monotonic() + limit
+        known = {"name": settings["name"], "docker_socket": settings["docker_host"]}
+        with Pool(limit + SPARE) as pool:
             pool.add(host, module_on(self, host, task_vars))
             image = settings["image"] or _hooks.image_of(
                 pool.ask({host: (ENGINE_MODULE, _hooks.engine_question(args["told"], settings))}, limit)[host],
                 settings["image_of"],
             )
-            arguments = _hooks.container_arguments(hook, args["told"], {**settings, "image": image})
+            arguments = _hooks.container_arguments(hook, args["told"], settings, image, bool(files))
             answer = pool.ask({host: (CONTAINER_MODULE, arguments)}, limit)[host]
+            if not answer.get("failed") and not answer.get("unreachable"):
+                left = max(1.0, until - time.monotonic())
+                question = {**known, "secrets": dict(files), "timeout": left}
+                answer = pool.ask({host: (RUN_MODULE, question)}, left + SPARE)[host]
+        if answer.get("left") != "":
+            self._remove(host, {**known, "state": "absent"}, task_vars)
         problem = _hooks.container_problem(answer, limit, secrets)
-        gone = {"name": settings["name"], "docker_host": settings["docker_host"], "state": "absent", "force_kill": True}
+        return None if problem is None else f"{host}: {problem}"
+
+    def _remove(self, host: str, question: Mapping[str, Any], task_vars: Mapping[str, Any]) -> None:
+        """Where it is not certain that the VM did it already."""
         with Pool(REMOVE_LIMIT) as pool:
             pool.add(host, module_on(self, host, task_vars))
-            removed = pool.ask({host: (CONTAINER_MODULE, gone)}, REMOVE_LIMIT)[host]
+            removed = pool.ask({host: (RUN_MODULE, dict(question))}, REMOVE_LIMIT)[host]
         if removed.get("failed") or removed.get("unreachable"):
-            self._display.warning(f"{host}: container {settings['name']} is left there: {removed.get('msg')}")
-        return None if problem is None else f"{host}: {problem}"
+            why = removed.get("msg")
+            self._display.warning(f"{host}: container {question['name']} may be there until the next deployment: {why}")

@@ -9,10 +9,13 @@ from collections.abc import Mapping
 from typing import Any, Optional
 
 from ansible.plugins.action import ActionBase
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _container_secrets, _service_secrets
+from ansible_collections.sluice.bluegreen.plugins.module_utils import (
+    _container_secrets,
+    _container_settings,
+    _service_secrets,
+)
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._page_container import PASSED, SECRETS_FOLDER
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._outcome import outcome
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
 
@@ -41,11 +44,9 @@ def options(args: Mapping[str, Any], secrets: Mapping[str, str], check: bool) ->
     }
     if args["digest"]:
         labels[f"{LABEL}image"] = args["digest"]
-    found = {key: container[key] for key in (*PASSED, "stop_timeout") if container.get(key) is not None}
+    found = _container_settings.of_version(container, name, bool(secrets))
     if secrets:
         labels[f"{LABEL}secrets"] = _container_secrets.fingerprint(secrets, f"{service['name']} {args['release_id']}")
-        place = f"{_container_secrets.folder_of(name)}:{SECRETS_FOLDER}:ro"
-        found["volumes"] = [*found.get("volumes", []), place]
     if found.get("network_mode") != "host":
         found["published_ports"] = [f"{container['publish'][args['color']]}:{container['port']}"]
     return {

@@ -60,7 +60,8 @@ class Engine:
                 return body
         except TIMEOUTS:
             raise EngineError(
-                f"Docker at {self.path}: no answer to {method} {path} within {self.timeout:g} s"
+                f"Docker at {self.path}: no answer to {method} {path} within {self.timeout + more_time:g} s",
+                timed_out=True,
             ) from None
         except (http.client.HTTPException, OSError) as error:
             raise EngineError(
@@ -69,6 +70,31 @@ class Engine:
         finally:
             connection.close()
 
+    def has(self, container: str) -> bool:
+        """Whether there is a container of this name or id. Raises EngineError."""
+        try:
+            self.ask("GET", f"/containers/{quote(container)}/json")
+        except EngineError as error:
+            if error.details.get("status") == 404:
+                return False
+            raise
+        return True
+
+    def wait(self, container: str, seconds: float) -> Optional[int]:
+        """The exit status of a container, once it has ended; ``None`` where it has not within ``seconds``."""
+        try:
+            body = Engine(self.path, seconds).ask("POST", f"/containers/{quote(container)}/wait")
+        except EngineError as error:
+            if error.details.get("timed_out"):
+                return None
+            raise
+        return int(json.loads(body)["StatusCode"])
+
+    def output(self, container: str, lines: int) -> str:
+        """The last ``lines`` of what a container without a terminal has written. Raises EngineError."""
+        query = {"stdout": "1", "stderr": "1", "tail": str(lines)}
+        return unframed(self.ask("GET", f"/containers/{quote(container)}/logs", query)).decode("utf-8", "replace")
+
     def digest(self, image: str, login: Optional[Mapping[str, str]] = None) -> str:
         """The digest that the registry of ``image`` (``name:tag``) has for it now. Raises EngineError."""
         headers = {}
@@ -76,6 +102,16 @@ class Engine:
             headers["X-Registry-Auth"] = base64.urlsafe_b64encode(json.dumps(dict(login)).encode()).decode()
         found = json.loads(self.ask("GET", f"/distribution/{quote(image, safe='/:')}/json", headers=headers))
         return str(found["Descriptor"]["digest"])
+
+
+def unframed(stream: bytes) -> bytes:
+    """The engine's log without the eight bytes that go before each piece: its kind, and its length. Pure."""
+    found = b""
+    while len(stream) >= 8:
+        length = int.from_bytes(stream[4:8], "big")
+        found += stream[8 : 8 + length]
+        stream = stream[8 + length :]
+    return found
 
 
 def _said(body: bytes, status: int) -> str:

@@ -30,6 +30,7 @@ def container(entry: Mapping[str, Any]) -> dict[str, Any]:
         "color": own.get("color"),
         "version": own.get("version"),
         "release_id": own.get("release_id"),
+        "hook": own.get("hook"),
         "running": entry["State"] in RUNNING,
         "image": own.get("image"),
         "image_id": entry["ImageID"],

@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
+from . import _container_settings
 from ._errors import InputError
 from ._gate._secrets import SEAL, scrub
 
@@ -86,10 +87,11 @@ def unseal(hook: Hook, page: Optional[Mapping[str, Any]], service: str, phase: s
     return {**hook, kind: own}
 
 
-def secrets_in(hook: Hook) -> list[str]:
-    """Every secret of the hook, the longest first."""
+def secrets_in(hook: Hook, files: Mapping[str, str]) -> list[str]:
+    """Every secret of the hook, and of the ``files`` that its container has, the longest first."""
     kind = hook["kind"]
-    found: list[str] = []
+    # Of a file a command shows a line as easily as all of it.
+    found = [part.strip() for text in files.values() for part in (text, *text.splitlines())]
     for name in _SECRETS.get(kind, ()):
         value = hook[kind].get(name)
         found += [str(one) for one in value.values()] if isinstance(value, Mapping) else [str(value or "")]
@@ -115,37 +117,41 @@ def image_of(answer: Mapping[str, Any], name: str) -> str:
     raise InputError(f"the command has no image to run in: {why}")
 
 
-def container_arguments(hook: Hook, told: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments of ``community.docker.docker_container`` for a command in a container of its own.
+def container_arguments(
+    hook: Hook, told: Mapping[str, Any], settings: Mapping[str, Any], image: str, secrets: bool
+) -> dict[str, Any]:
+    """Arguments of ``community.docker.docker_container`` for a command in a container of its own, not yet started.
 
-    ``settings``: ``name``, ``image`` (a name or an id), ``docker_host``, ``env`` and ``labels``, those of the service's
-    own container.
+    ``settings``: ``name``, ``docker_host``, ``labels`` and ``page``, the ``container`` of the service's page;
+    ``image``: a name or an id; ``secrets``: whether it gets those of the page.
     """
     return {
-        **{key: value for key, value in settings.items() if key != "image_of"},
+        **_container_settings.of_command(settings["page"], settings["name"], secrets),
+        "name": settings["name"],
+        "docker_host": settings["docker_host"],
+        "labels": settings["labels"],
+        "image": image,
         "command": list(hook["container"]["command"]),
         "command_handling": "correct",
-        "env": {**settings["env"], **environment(told), **hook["container"]["env"]},
-        "state": "started",
-        "detach": False,
+        "env": {**(settings["page"].get("env") or {}), **environment(told), **hook["container"]["env"]},
+        "state": "present",
         # What a killed release left behind has the same name.
         "recreate": True,
         "force_kill": True,
         "restart_policy": "no",
         "pull": "never",
-        # The engine answers when the command has ended.
-        "timeout": int(hook["timeout"]) + 10,
     }
 
 
 def container_problem(answer: Mapping[str, Any], timeout: float, secrets: Sequence[str]) -> Optional[str]:
-    """Why a command in a container failed, by what ``docker_container`` said; None where it went well."""
-    if answer.get("unreachable") and str(answer.get("msg", "")).startswith("no answer in"):
-        return f"was not over after {timeout:g} s, its timeout, and was ended"
-    output = (answer.get("container") or {}).get("Output")
+    """Why a command in a container failed, by what ``container_run`` said; None where it went well."""
     if not answer.get("failed") and not answer.get("unreachable"):
         return None
-    told = str(output if output else answer.get("msg") or "it said nothing").strip()
-    text = scrub(told[-OUTPUT_LIMIT:], secrets)
-    status = answer.get("status")
-    return f"ended with exit status {status}: {text}" if status is not None else text
+    message, status = str(answer.get("msg") or ""), answer.get("status")
+    # Cut only then: half a secret is not known for one.
+    said = scrub(str(answer.get("output") or "").strip(), secrets)[-OUTPUT_LIMIT:]
+    if answer.get("timed_out") or (answer.get("unreachable") and message.startswith("no answer in")):
+        return f"was not over after {timeout:g} s, its timeout, and was ended{': ' if said else ''}{said}"
+    if status is not None:
+        return f"ended with exit status {status}: {said or 'it said nothing'}"
+    return scrub(message, secrets)[-OUTPUT_LIMIT:] or "its VM did not say why"

@@ -26,11 +26,14 @@ class Steps(NamedTuple):
 
 
 def steps(found: Sequence[Mapping[str, Any]], target: str, keep: Sequence[str], tidy: bool) -> Steps:
-    """``found``: the color's containers. What runs now is stopped and stays as a way back; so does ``keep``. Pure."""
+    """``found``: the color's containers. What runs now is stopped and stays as a way back; so does ``keep``. Pure.
+
+    What a hook left behind is a way to nowhere, and goes in any case.
+    """
     running = [str(one["name"]) for one in found if one["running"]]
     stop = [name for name in running if name != target]
     spared = {target, *keep, *running}
-    remove = [str(one["name"]) for one in found if one["name"] not in spared] if tidy else []
+    remove = [str(one["name"]) for one in found if one.get("hook") or (tidy and one["name"] not in spared)]
     return Steps(stop, target not in running, remove)
 
 

@@ -57,7 +57,9 @@ options:
     type: str
     default: ""
   tidy:
-    description: Whether containers that are not needed any more are removed, and images beside O(keep_images).
+    description:
+      - Whether containers that are not needed any more are removed, and images beside O(keep_images).
+      - What a hook left behind is removed in any case, with its secrets.
     type: bool
     default: true
   keep_images:

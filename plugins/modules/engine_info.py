@@ -59,7 +59,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 containers:
-  description: The containers of the service.
+  description: The containers of the service; one that a hook left has that hook's C(hook).
   type: list
   elements: dict
   returned: success
@@ -68,6 +68,7 @@ containers:
       color: green
       version: 2.1.0
       release_id: 20260131T120000Z-2.1.0-4f2a
+      hook: null
       running: true
       image: sha256:3f1c5b7a9d2f4e6a8c0b1d3f5a7c9e0b2d4f6a8c1e3b5d7f9a0c2e4b6d8f0a1c
       image_id: sha256:8d0e1f3c5b7a9d2f4e6a8c0b1d3f5a7c9e0b2d4f6a8c1e3b5d7f9a0c2e4b6d8f

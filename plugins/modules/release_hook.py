@@ -11,8 +11,9 @@ module: release_hook
 short_description: Run a hook of a release, a command in a container of its own or a webhook
 version_added: 0.1.0
 description:
-  - Runs from the controller, once for all balancers; use C(run_once). A container is started on O(host) over that
-    host's own connection, with M(community.docker.docker_container), waited for, and removed whatever came of it.
+  - Runs from the controller, once for all balancers; use C(run_once). A container is made on O(host) over that host's
+    own connection, with M(community.docker.docker_container), and run and removed by
+    M(sluice.bluegreen.container_run).
   - Ends when the hook's C(timeout) is over, whatever hangs.
   - Takes the secrets that a page that was read does not show from the variable C(bluegreen_services), and shows them
     nowhere; what a container or a server says of them is struck out.
@@ -50,7 +51,10 @@ options:
     description: Inventory name of the VM that a container is started on.
     type: str
   container:
-    description: Its C(name), C(image), C(docker_host), C(env) and C(labels), those of the service's own container.
+    description:
+      - Its C(name), C(labels) and C(docker_host), and C(page), the C(container) of M(sluice.bluegreen.service_info),
+        which it follows but for what is that container's alone.
+      - Its C(image); where that is empty, that of the container C(image_of).
     type: dict
 seealso:
   - module: sluice.bluegreen.hook_journal

@@ -22,10 +22,10 @@ CONTAINER: dict[str, Any] = {
 }
 SETTINGS = {
     "name": "shop-green-hook",
-    "image": "shop:v2",
+    "image": "",
     "image_of": "shop-green-v2",
     "docker_host": "unix:///run/docker.sock",
-    "env": {"A": "1", "B": "2"},
+    "page": {"port": 8080, "env": {"A": "1", "B": "2"}, "memory": "64m", "entrypoint": ["/serve"]},
     "labels": {"x": "y"},
 }
 
@@ -35,8 +35,14 @@ def test_a_sealed_hook_has_no_secret_and_opens_to_what_it_was(hook: dict[str, An
     (sealed,) = _hooks.seal({"on_rollback": [hook]})["on_rollback"]
     assert "hush" not in str(sealed)
     assert _hooks.unseal(sealed, hook, "shop", "on_rollback") == hook
-    assert all(secret in str(hook) for secret in _hooks.secrets_in(hook))
-    assert "hush" in "".join(_hooks.secrets_in(hook))
+    assert all(secret in str(hook) for secret in _hooks.secrets_in(hook, {}))
+    assert "hush" in "".join(_hooks.secrets_in(hook, {}))
+
+
+def test_a_file_is_a_secret_as_a_whole_and_so_is_each_of_its_lines() -> None:
+    found = _hooks.secrets_in(CONTAINER, {"pem": "BEGIN\nhush6\nEND\n", "key": "hush7\n"})
+    assert found[0] == "BEGIN\nhush6\nEND", "the longest first"
+    assert set(found[1:]) == {"BEGIN", "hush5", "hush6", "hush7"}
 
 
 def test_the_short_form_of_a_container_has_nothing_to_open() -> None:
@@ -52,9 +58,9 @@ def test_a_secret_that_is_not_on_the_page_is_named(page: Any) -> None:
         _hooks.unseal(sealed, page, "shop", "on_rollback")
 
 
-def test_a_container_is_the_services_own_with_the_hooks_command_and_removed_names_do_not_matter() -> None:
+def test_a_container_is_the_services_own_with_the_hooks_command_and_environment() -> None:
     told = {"service": "shop", "stage": 2, "split": 25.0, "stable": ""}
-    found = _hooks.container_arguments(CONTAINER, told, SETTINGS)
+    found = _hooks.container_arguments(CONTAINER, told, SETTINGS, "shop:v2", True)
     assert found["env"] == {
         "A": "1",
         "B": "2",
@@ -64,9 +70,9 @@ def test_a_container_is_the_services_own_with_the_hooks_command_and_removed_name
         "SLUICE_SPLIT": "25.0",
     }
     assert (found["image"], found["labels"], found["command"]) == ("shop:v2", {"x": "y"}, ["./manage", "migrate"])
-    assert (found["detach"], found["restart_policy"], found["recreate"]) == (False, "no", True)
-    assert "image_of" not in found, "the engine's module does not know it"
-    assert found["timeout"] > CONTAINER["timeout"], "the engine's answer comes when the command has ended"
+    assert (found["state"], found["restart_policy"], found["recreate"]) == ("present", "no", True)
+    assert (found["memory"], found["volumes"]) == ("64m", ["/var/lib/sluice/secrets/shop-green-hook:/run/secrets:ro"])
+    assert {"image_of", "page", "port", "entrypoint", "published_ports"}.isdisjoint(found)
 
 
 def test_a_command_runs_in_the_image_of_the_versions_own_container() -> None:
@@ -89,16 +95,34 @@ def test_a_command_without_an_image_is_told_why(answer: dict[str, Any], why: str
 @pytest.mark.parametrize(
     ("answer", "wanted"),
     [
-        ({"changed": True, "status": 0, "container": {"Output": "fine"}}, None),
+        ({"changed": True, "status": 0, "output": "fine"}, None),
         (
-            {"failed": True, "status": 3, "msg": "no table hush5\n", "container": {"Output": "no table hush5\n"}},
+            {"failed": True, "status": 3, "msg": "the command ended", "output": "no table hush5\n"},
             "ended with exit status 3: no table ***",
         ),
+        (
+            {"failed": True, "timed_out": True, "status": None, "msg": "the command was", "output": "waiting\n"},
+            "was not over after 60 s, its timeout, and was ended: waiting",
+        ),
+        (
+            {"failed": True, "timed_out": True, "status": None, "msg": "the command was", "output": ""},
+            "was not over after 60 s, its timeout, and was ended",
+        ),
+        ({"failed": True, "status": None, "msg": "no such file: hush5", "output": ""}, "no such file: ***"),
         ({"failed": True, "msg": "No such image"}, "No such image"),
-        ({"failed": True, "status": 1, "msg": ""}, "ended with exit status 1: it said nothing"),
+        (
+            {"failed": True, "status": 1, "msg": "the command ended", "output": ""},
+            "ended with exit status 1: it said nothing",
+        ),
         ({"unreachable": True, "msg": "no answer in 60 s"}, "was not over after 60 s, its timeout, and was ended"),
         ({"unreachable": True, "msg": "Connection refused"}, "Connection refused"),
     ],
 )
 def test_a_command_that_failed_is_told_by_its_status_and_output_without_secrets(answer: Any, wanted: Any) -> None:
     assert _hooks.container_problem(answer, 60, ["hush5"]) == wanted
+
+
+def test_a_secret_at_the_place_where_a_long_output_is_cut_does_not_show_in_part() -> None:
+    output = "hush5-and-more" + "x" * (_hooks.OUTPUT_LIMIT - 4)
+    told = _hooks.container_problem({"failed": True, "status": 1, "output": output}, 60, ["hush5-and-more"])
+    assert told and "more" not in told

@@ -33,6 +33,12 @@ def test_a_vm_that_runs_what_was_deployed_is_no_problem_whatever_lies_stopped_be
     assert not_as_deployed({"a": [one(), one("v1", "sha256:0", running=False)]}, "v2", "sha256:a") == []
 
 
+def test_a_hook_that_still_runs_is_neither_the_version_nor_another_one() -> None:
+    hook = {**one(), "name": "shop-green-hook", "hook": "after_deploy/0/warm"}
+    assert not_as_deployed({"a": [one(), hook]}, "v2", "sha256:a") == []
+    assert not_as_deployed({"a": [hook]}, "v2", "sha256:a") == ["a runs nothing of it"]
+
+
 def test_everything_else_is_one() -> None:
     vms = {
         "a": None,

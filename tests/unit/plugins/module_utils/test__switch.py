@@ -25,13 +25,20 @@ class FakeEngine:
         self.states = {**dict.fromkeys(running, "running"), **dict.fromkeys(stopped, "exited")}
         self.images = images or []
         self.asked: list[str] = []
+        # Those of them that a hook was run in.
+        self.hooks: list[str] = []
 
     def get(self, path: str, **query: Any) -> Any:
         if path == "/images/json":
             return self.images
         if path == "/containers/json":
             return [
-                {"Names": [f"/{name}"], "State": state, "ImageID": ID, "Labels": {}}
+                {
+                    "Names": [f"/{name}"],
+                    "State": state,
+                    "ImageID": ID,
+                    "Labels": {"sluice.bluegreen.hook": "before_deploy/0/x"} if name in self.hooks else {},
+                }
                 for name, state in self.states.items()
             ]
         return {"Config": {"User": "", "StopTimeout": 3}, "HostConfig": {}, "SecurityOptions": []}
@@ -120,6 +127,21 @@ def test_the_secrets_of_a_container_go_with_it(tmp_path: Path) -> None:
     go(FakeEngine([], ["v1"]), tmp_path, container="v1", secrets={"key": "x"})
     go(FakeEngine([], ["v1", "v3"]), tmp_path)
     assert not (tmp_path / "secrets" / "v1").exists()
+
+
+@pytest.mark.parametrize("tidy", [True, False])
+@pytest.mark.parametrize("running", [True, False])
+def test_what_a_hook_left_is_stopped_and_goes_with_its_secrets_also_where_nothing_else_does(
+    tmp_path: Path, tidy: bool, running: bool
+) -> None:
+    engine = FakeEngine(["v2", "hook"] if running else ["v2"], ["v3", *([] if running else ["hook"])])
+    engine.hooks = ["hook"]
+    Place(str(tmp_path / "secrets")).write(engine, "hook", {"key": "hush"})  # type: ignore[arg-type]
+    found = go(engine, tmp_path, keep=["hook"], tidy=tidy)
+    assert found["removed"] == ["hook"]
+    assert ("POST /containers/hook/stop" in engine.asked) is running
+    assert engine.asked[-1] == "DELETE /containers/hook"
+    assert list((tmp_path / "secrets").iterdir()) == []
 
 
 def test_a_fingerprint_changes_with_a_secret_its_name_and_the_release_and_tells_none_of_them() -> None:
