@@ -72,8 +72,8 @@ class ActionModule(ActionBase):
             found = found.get(key) if isinstance(found, Mapping) else None
         # Read from the list as it is written: a template in another hook is none of this one's business either.
         listed = found if isinstance(found, list) else self._templar.template(found)
-        written = next((one for one in listed or [] if self._templar.template(one["name"]) == hook["name"]), None)
-        return _hooks.unseal(hook, plain(self._templar.template(written)), told["service"], told["phase"])
+        entry = next((one for one in listed or [] if self._templar.template(one["name"]) == hook["name"]), None)
+        return _hooks.unseal(hook, plain(self._templar.template(entry)), told["service"], told["phase"])
 
     def _files(self, hook: Mapping[str, Any], args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, str]:
         """The secrets of the service's container, which that of the hook gets too."""
