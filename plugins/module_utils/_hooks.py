@@ -14,7 +14,7 @@ from typing import Any, Optional
 
 from . import _container_settings
 from ._errors import InputError
-from ._gate._secrets import SEAL, scrub
+from ._gate._secrets import SEAL, opened, scrub
 
 Hook = Mapping[str, Any]
 
@@ -66,24 +66,17 @@ def unseal(hook: Hook, page: Optional[Mapping[str, Any]], service: str, phase: s
     source: Mapping[str, Any] = written if isinstance(written, Mapping) else {}
     place = f"hooks.{phase} {hook['name']}: {kind}"
 
-    def opened(value: Any, found: Any, name: str) -> Any:
-        if value != SEAL:
-            return value
-        if found is None:
-            raise InputError(
-                f"service {service}: the secret {place}.{name} is not to be found on the page "
-                f"bluegreen_services.{service} here; it must be there for the balancers too, as in group_vars/all"
-            )
-        # A vaulted value of an older ansible-core is no str, but decrypts as one; a newer one's may carry tags.
-        return "".join(str(found))
+    def unsealed(value: Any, found: Any, name: str) -> Any:
+        where = f"service {service}"
+        return opened(value, found, where=where, key=f"{place}.{name}", service=service, hosts="balancers")
 
     own: dict[str, Any] = {}
     for name, value in hook[kind].items():
         if isinstance(value, Mapping):
             given = source.get(name) or {}
-            own[name] = {inner: opened(one, given.get(inner), f"{name}.{inner}") for inner, one in value.items()}
+            own[name] = {inner: unsealed(one, given.get(inner), f"{name}.{inner}") for inner, one in value.items()}
         else:
-            own[name] = opened(value, source.get(name), name)
+            own[name] = unsealed(value, source.get(name), name)
     return {**hook, kind: own}
 
 

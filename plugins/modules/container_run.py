@@ -17,6 +17,7 @@ description:
     M(sluice.bluegreen.container_switch) finds it, by the label C(sluice.bluegreen.hook).
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
+  - sluice.bluegreen.engine.socket
 attributes:
   check_mode:
     support: full
@@ -52,10 +53,6 @@ options:
     description: Seconds after which the command is ended.
     type: float
     default: 300
-  docker_socket:
-    description: Unix socket of the engine.
-    type: str
-    default: unix:///var/run/docker.sock
 seealso:
   - module: sluice.bluegreen.release_hook
 author:
@@ -93,8 +90,8 @@ import signal
 
 from ansible.module_utils.basic import AnsibleModule
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _container_run
-from ansible_collections.sluice.bluegreen.plugins.module_utils._container_view import SOCKET
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine import Engine
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 
 
@@ -105,7 +102,7 @@ def main() -> None:
             "state": {"type": "str", "choices": ["ended", "absent"], "default": "ended"},
             "secrets": {"type": "dict", "default": {}, "no_log": True},
             "timeout": {"type": "float", "default": 300},
-            "docker_socket": {"type": "str", "default": SOCKET},
+            "docker_socket": ENGINE,
         },
         supports_check_mode=True,
     )
