@@ -23,7 +23,7 @@ from gates.lab import INVENTORY, SERVICE, Lab
 
 RATE = 200.0
 LIMIT = 600.0
-# Seconds that every answer takes, so that three times as long is a difference that a user would see.
+# Seconds that an answer takes on average, so that three times as long is a difference that a user would see.
 DELAY = "0.01"
 # `shop stage 1 (5 %) 12 s: hold ...`, a line a tick.
 TICK = re.compile(rf"^{SERVICE} stage (\d+)\b.*? (\d+) s: ", re.MULTILINE)

@@ -18,7 +18,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, Histogram, generate_
 VERSION = os.environ["VERSION"]
 ERROR_RATIO = float(os.environ.get("ERROR_RATIO", "0"))
 HEALTHY = os.environ.get("HEALTHY", "true") == "true"
-# Seconds that an answer takes, from the service's page, and how many times as long this version needs.
+# Seconds that an answer takes on average, from the service's page, and how many times as long this version needs.
 DELAY = float(os.environ.get("DELAY", "0"))
 SLOWDOWN = float(os.environ.get("SLOWDOWN", "1"))
 # Trouble that comes to this container alone, while it runs: ``{"error_ratio": 0.2}``.
@@ -70,7 +70,7 @@ def error_ratio() -> float:
 def index() -> tuple[Response, int]:
     """Answer with version and host, as slowly and as badly as it was told to."""
     if DELAY:
-        time.sleep(DELAY * SLOWDOWN)
+        time.sleep(random.expovariate(1.0 / (DELAY * SLOWDOWN)))
     if random.random() < error_ratio():
         return jsonify(error="this version fails now and then", version=VERSION, host=HOST), 500
     return jsonify(version=VERSION, host=HOST), 200
