@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Optional, Union
 
@@ -206,7 +206,7 @@ class ActionModule(ActionBase):
             for balancer in balancers:
                 pool.add(balancer, module_on(self, balancer, task_vars))
             colors = {"candidate": names.candidate, "stable": names.stable}
-            look = _Look(pool, args, balancers, thresholds, colors, servers)
+            look = _Look(pool, args, balancers, thresholds, colors, servers, self._display.warning)
             loop = GateLoop(
                 watch,
                 judge,
@@ -232,8 +232,10 @@ class _Look:
         thresholds: Sequence[Threshold],
         colors: Mapping[str, str],
         servers: Mapping[str, Sequence[str]],
+        warn: Callable[[str], None],
     ) -> None:
         self._pool = pool
+        self._warn = warn
         self._args = args
         self._balancers = balancers
         self._thresholds = [threshold.name for threshold in thresholds]
@@ -265,7 +267,11 @@ class _Look:
     def back(self) -> None:
         """Take the traffic away at once; whoever called the gate does it again, and sees to what failed here."""
         questions = {name: (SPLIT_MODULE, back_arguments(self._args, name)) for name in self._balancers}
-        self._pool.ask(questions, CALL_LIMIT, patience=BACK_PATIENCE)
+        answers = self._pool.ask(questions, CALL_LIMIT, patience=BACK_PATIENCE)
+        for name, answer in sorted(answers.items()):
+            if answer is None or answer.get("failed") or answer.get("unreachable"):
+                why = (answer or {}).get("msg") or "no answer in time"
+                self._warn(f"{name}: the gate itself could not take the traffic back, the play tries again: {why}")
 
     def _ticks(self, line: Optional[_tape.Line]) -> dict[str, Any]:
         return {name: (TICK_MODULE, tick_arguments(self._args, name, line)) for name in self._balancers}
@@ -298,8 +304,8 @@ def environment(args: Mapping[str, Any], colors: Mapping[str, str]) -> dict[str,
     return {f"SLUICE_{name.upper()}": str(value) for name, value in {**told, **colors}.items() if value is not None}
 
 
-def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line]) -> dict[str, Any]:
-    """Arguments of ``haproxy_tick`` for one balancer; ``socket`` may differ from balancer to balancer."""
+def balancer_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
+    """What every module on one balancer is told; ``socket`` may differ from balancer to balancer."""
     arguments: dict[str, Any] = {"service": args["service"]}
     arguments.update({name: args[name] for name in PASSED_ON if args[name] is not None})
     socket = args["socket"]
@@ -307,12 +313,19 @@ def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.
         socket = socket.get(balancer)
     if socket:
         arguments["socket"] = socket
+    if args["release_id"]:
+        arguments["release_id"] = args["release_id"]
+    return arguments
+
+
+def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line]) -> dict[str, Any]:
+    """Arguments of ``haproxy_tick`` for one balancer."""
+    arguments = balancer_arguments(args, balancer)
     latency = args["gates"].get("latency")
     if latency is not None and latency.get("source") in (None, "haproxy"):
         arguments["latency"] = True
     if args["release_id"]:
         arguments["deployed"] = line is None
-        arguments["release_id"] = args["release_id"]
         arguments["tape"] = {"name": _tape_name(args), "line": line}
     return arguments
 
@@ -325,10 +338,9 @@ def _tape_name(args: Mapping[str, Any]) -> str:
 
 def back_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
     """Arguments of ``haproxy_split`` for the way back of one balancer; what fails must not keep the traffic there."""
-    arguments = {key: value for key, value in tick_arguments(args, balancer, None).items() if key != "tape"}
     servers = [{"name": server["name"], "color": server["color"]} for server in args["servers"]]
     step = {"servers": servers, "shares": args["back"], "reason": "the gate's verdict", "journal": "best_effort"}
-    return {**arguments, **step, "commit": True}
+    return {**balancer_arguments(args, balancer), **step, "commit": True}
 
 
 def servers_by_role(servers: Sequence[Mapping[str, Any]], candidate: str) -> dict[str, list[str]]:

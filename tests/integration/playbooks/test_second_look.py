@@ -123,6 +123,7 @@ def test_a_version_that_is_bad_at_100_per_cent_only_is_rolled_back_after_its_sec
     assert done.status != 0
     assert (result["outcome"], result["cause"]) == ("rolled_back", "errors"), done.output
     assert milestones(balancer) == ["stage_passed", "second_look", "stage_passed", "rolled_back"]
+    assert any("the gate's verdict" in told for told in balancer.told), "the gate itself takes the traffic back"
     assert balancer.disk == STABLE
     assert not any(balancer.runtime[name] for name in ("green1", "green2"))
     assert [engine.running for engine in engines.values()] == [[], []]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from pathlib import Path
 
 import pytest
@@ -106,15 +107,25 @@ def test_a_command_is_told_the_release():
     }
 
 
-def test_the_modules_options_exist():
-    module = importlib.import_module("ansible_collections.sluice.bluegreen.plugins.modules.haproxy_tick")
-    known = set(yaml.safe_load(module.DOCUMENTATION)["options"])
-    fragment = Path(metrics_gate.__file__).resolve().parent.parent / "doc_fragments" / "balancer.py"
+@pytest.mark.parametrize("name", ["haproxy_tick", "haproxy_split"])
+def test_the_modules_options_exist(name):
+    module = importlib.import_module(f"ansible_collections.sluice.bluegreen.plugins.modules.{name}")
+    documentation = yaml.safe_load(module.DOCUMENTATION)
+    known = set(documentation["options"])
+    fragments = Path(metrics_gate.__file__).resolve().parent.parent / "doc_fragments"
+    for fragment in documentation["extends_documentation_fragment"]:
+        text = (fragments / f"{fragment.split('.')[2]}.py").read_text()
+        known |= set(re.findall(r"^  (\w+):$", text, re.MULTILINE))
     args = arguments(
         release_id="r1", lease=1.0, socket="/s", config_dir="/c", state_dir="/s", run_dir="/r", gates={"latency": {}}
     )
-    for name in metrics_gate.tick_arguments(args, "lb1", None):
-        assert name in known or f"\n  {name}:\n" in fragment.read_text(), f"haproxy_tick has no option {name}"
+    args.update(servers=[{"name": "g", "color": "green"}], back={"blue": 100.0, "green": 0.0})
+    told = (
+        metrics_gate.tick_arguments(args, "lb1", None)
+        if name == "haproxy_tick"
+        else metrics_gate.back_arguments(args, "lb1")
+    )
+    assert set(told) <= known, f"{name} has no option {set(told) - known}"
 
 
 def test_servers_are_told_apart_by_color():
