@@ -143,7 +143,7 @@ def test_check_mode_looks_once_and_claims_nothing(site, play):
 def test_a_prometheus_that_is_down_holds_and_never_passes(site, play):
     site.load()
     threshold = {"name": "p99", "url": "http://127.0.0.1:9", "query": "up", "max": 1}
-    run = play(site.gate(gates={"thresholds": [threshold]}, timeout=5, on_timeout="promote"), site.hosts())
+    run = play(site.gate(gates={"thresholds": [threshold]}, timeout=10, on_timeout="promote"), site.hosts())
     result = run.result()
     assert (result["outcome"], result.get("held_for")) == ("pause", "source_down"), run.output
     assert "p99: http://127.0.0.1:9/api/v1/query" in run.output
