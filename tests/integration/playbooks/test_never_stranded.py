@@ -249,7 +249,8 @@ def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers
     assert done.status != 0
     result = done.stats["bluegreen_result"]
     assert (result["outcome"], result["cause"]) == ("rolled_back", "error"), done.output
-    assert "lb1 could not be reached to go back, which happens there when the lease ends" in result["message"]
+    assert "lb1 could not be reached to go back: what is committed there holds once the lease ends" in result["message"]
+    assert result["message"].endswith("do sluice.bluegreen.abort, which brings it to the same")
     assert lost.events.count("shift") == 1, lost.told
     assert not [order for engine in engines.values() for order in engine.orders], "it may still send them traffic"
     until("it has gone back", lambda: not lost.runtime["green1"], 60)
