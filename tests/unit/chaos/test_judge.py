@@ -20,7 +20,7 @@ LEASE = 10.0
 BLUE = {"blue1": 256, "green1": 0}
 GREEN = {"blue1": 0, "green1": 256}
 SPLIT = {"blue1": 179, "green1": 77}
-LB1, LB2 = "http://127.0.0.1:38081/", "http://127.0.0.1:38082/"
+LB1, LB2 = "http://127.0.0.1:30081/", "http://127.0.0.1:30082/"
 
 
 def balancer(**changes: Any) -> Balancer:
@@ -120,7 +120,7 @@ def test_a_request_without_a_good_answer_is_lost() -> None:
 
 def test_a_request_counts_only_in_the_run_that_it_fell_into() -> None:
     assert broken(run(), request(89.9), request(130.0)) == []
-    assert broken(run(), request(balancer="http://127.0.0.1:38181/")) == [], "another service's"
+    assert broken(run(), request(balancer="http://127.0.0.1:30181/")) == [], "another service's"
 
 
 def test_only_requests_through_the_balancer_that_was_hit_may_be_lost_and_only_where_the_fault_kills_it() -> None:
