@@ -20,7 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Optional
 
 from chaos.crew import Crew
-from chaos.harness import Chaos, say
+from chaos.harness import Chaos, occupy, say
 from chaos.judge import Run, broken_promises
 from chaos.kept import Kept, Result, digest, left_over
 from chaos.lab import ROOT, SERVICES, Lab
@@ -126,7 +126,7 @@ def interrupted(_signal: int, _frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def main() -> int:
+def run() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos", description="Break everything at every moment.")
     parser.add_argument("--minutes", type=float, help="end by then; what is run is a fair part of all")
     parser.add_argument("--resume", action="store_true", help="only what has no result yet with this collection")
@@ -172,6 +172,11 @@ def main() -> int:
         story.keep(float("inf"))
     results = kept.latest() if options.resume else {result.title: result for result in story.results}
     return status or report(cases, results, story, began, len(lanes))
+
+
+def main() -> int:
+    with occupy(BUILD):
+        return run()
 
 
 if __name__ == "__main__":

@@ -36,11 +36,16 @@ class Crew:
 
     def go(self, cases: Sequence[Case]) -> None:
         with ThreadPoolExecutor(len(self.lanes)) as pool:
-            for alone, beside in rounds(cases, ROUND):
-                self._work(self.lanes[0], iter(alone))
-                waiting = iter(beside)
-                for work in [pool.submit(self._work, lane, waiting) for lane in self.lanes]:
-                    work.result()
+            try:
+                for alone, beside in rounds(cases, ROUND):
+                    self._work(self.lanes[0], iter(alone))
+                    waiting = iter(beside)
+                    for work in [pool.submit(self._work, lane, waiting) for lane in self.lanes]:
+                        work.result()
+            except BaseException:
+                # Before the pool waits for what is running.
+                self.stop()
+                raise
 
     def stop(self) -> None:
         """End what is running; no more is told of it."""

@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import itertools
 import time
 from collections.abc import Collection
 from pathlib import Path
-from typing import Optional
+from typing import Optional, TextIO
 
 from chaos.controller import Playbook
 from chaos.judge import GRACE, Command, Look, Run, unsafe
@@ -26,6 +27,19 @@ QUIET = 3.0
 
 def say(text: str = "") -> None:
     print(text, flush=True)
+
+
+def occupy(folder: Path) -> TextIO:
+    """The lab belongs to this process until what is given back is closed; SystemExit(2) where another has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    held = (folder / "occupied").open("w", encoding="utf-8")
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        held.close()
+        say("Another harness is at work on this lab, and they would disturb each other. Wait for it, or stop it.")
+        raise SystemExit(2) from None
+    return held
 
 
 def is_idle(look: Look) -> bool:

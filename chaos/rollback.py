@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from chaos.__main__ import BUILD, LEASE, prepare
-from chaos.harness import LIMIT, Chaos, say
+from chaos.harness import LIMIT, Chaos, occupy, say
 from chaos.lab import FAULTY, ROOT, Lab
 from chaos.observer import Observer
 from demo.text_table import lines
@@ -80,7 +80,7 @@ def roll_back_once(chaos: Chaos) -> Optional[dict[str, Any]]:
         return None
 
 
-def main() -> int:
+def run() -> int:
     parser = argparse.ArgumentParser(prog="python -m chaos.rollback", description="How long a rollback takes.")
     parser.add_argument("--runs", type=int, default=7, help="how many bad releases")
     parser.add_argument("--lease", type=float, default=LEASE, help="seconds (%(default)g); a slow machine needs more")
@@ -109,6 +109,11 @@ def main() -> int:
         say(line)
     say(f"\nmedian {found['rollback_median_s']} s, worst {max(times)} s, of {len(runs)} rollbacks; {RESULT}")
     return 0 if len(runs) == options.runs else 1
+
+
+def main() -> int:
+    with occupy(BUILD):
+        return run()
 
 
 if __name__ == "__main__":

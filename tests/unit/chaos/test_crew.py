@@ -84,3 +84,31 @@ def test_a_service_that_cannot_be_brought_to_a_beginning_ends_all() -> None:
     with pytest.raises(SystemExit, match="2"):
         working.go([case(1), case(13), case(2)])
     assert told == [("shop", 1)]
+
+
+def test_an_interrupted_crew_ends_what_runs_before_it_waits_for_it() -> None:
+    class Running(Lane):
+        def __init__(self) -> None:
+            super().__init__("cart")
+            self.running = threading.Event()
+            self.ending = threading.Event()
+            self.was_ended = False
+
+        def try_case(self, case: Case) -> Run:
+            self.running.set()
+            self.was_ended = self.ending.wait(timeout=10)
+            return Run(case, began=0.0)
+
+        def stop(self) -> None:
+            self.ending.set()
+
+    class Interrupted(Lane):
+        def try_case(self, case: Case) -> Run:
+            running.running.wait(timeout=10)
+            raise KeyboardInterrupt
+
+    running = Running()
+    working, told = crew([Interrupted("shop"), running])
+    with pytest.raises(KeyboardInterrupt):
+        working.go([case(1), case(2)])
+    assert (told, running.was_ended) == ([], True)

@@ -12,7 +12,7 @@ from typing import Any, Optional
 import pytest
 
 from chaos import harness, judge, points
-from chaos.harness import Chaos
+from chaos.harness import Chaos, occupy
 from chaos.judge import Balancer, Look
 from chaos.points import Case, Fault, Moment
 
@@ -203,3 +203,11 @@ def test_what_no_command_brings_to_a_beginning_ends_everything(story: Story) -> 
 def test_while_a_balancer_is_gone_nobody_looks_at_it(story: Story) -> None:
     run = try_case(story, named("balancer_stop"))
     assert [set(look.balancers) for look in (*run.fault_looks[:1], *run.looks[:1])] == [{"lb2"}, {"lb1", "lb2"}]
+
+
+def test_two_harnesses_do_not_work_on_the_same_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with occupy(tmp_path / "chaos"):
+        with pytest.raises(SystemExit, match="2"):
+            occupy(tmp_path / "chaos")
+        assert "Another harness is at work on this lab" in capsys.readouterr().out
+    occupy(tmp_path / "chaos").close()
