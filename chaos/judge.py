@@ -21,7 +21,8 @@ class Balancer:
     """One balancer at one moment: weights by server on disk and at work (None: HAProxy did not answer).
 
     ``holder`` is the release whose lock is there, alive (``locked``) or run out; ``release`` the phase of the one that
-    the journal calls in progress; ``version`` what the stable color runs, ``held`` what either does.
+    the journal calls in progress; ``version`` what the stable color runs, ``held`` what either does; ``way_back``
+    whether a rollback from the stable color has somewhere to go.
     """
 
     disk: Mapping[str, int]
@@ -35,12 +36,14 @@ class Balancer:
     version: Optional[str]
     release: Optional[str]
     held: frozenset[str] = frozenset()
+    way_back: bool = True
 
     @classmethod
     def read(cls, said: Mapping[str, Any]) -> Balancer:
         """From what ``observe.py`` prints."""
         state = said["state"]
         serving = state["colors"].get(state["stable"]) if state["stable"] else None
+        idle = [entry for color, entry in state["colors"].items() if color != state["stable"] and entry]
         return cls(
             disk=said["disk"],
             shares=said["shares"],
@@ -53,6 +56,7 @@ class Balancer:
             version=serving["version"] if serving else None,
             release=(state["release"] or {}).get("phase"),
             held=frozenset(color["version"] for color in state["colors"].values() if color),
+            way_back=any(entry["warm"] and not entry["rolled_back"] for entry in idle),
         )
 
 

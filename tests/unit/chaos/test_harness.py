@@ -194,6 +194,15 @@ def test_a_service_that_a_rollback_does_not_help_is_released_anew(story: Story) 
     assert story.done[:4] == ["mend all", "start rollback", "start release v1", "start release v3"]
 
 
+def test_before_a_rollback_there_is_somewhere_to_go_back_to(story: Story) -> None:
+    story.looks = [Balancer(**{**vars(SAFE), "way_back": False})]
+    try_case(story, points.KILL_AT_BOUNDARY, ["rollback"])
+    assert story.done == ["start release v3", "start release v3", "kill group", "start rollback"]
+    story.done, story.looks = [], [Balancer(**{**vars(SAFE), "way_back": False})]
+    try_case(story, points.KILL_AT_BOUNDARY, ["release"])
+    assert story.done == ["start release v3", "kill group", "start release v3"]
+
+
 def test_what_no_command_brings_to_a_beginning_ends_everything(story: Story) -> None:
     story.looks = [Balancer(**{**vars(SAFE), "release": "rolling"})] * 100
     with pytest.raises(SystemExit, match="2"):

@@ -177,7 +177,11 @@ def test_what_a_balancer_says_is_read() -> None:
             "release": {"phase": "rolling"},
         },
     }
-    assert Balancer.read(said) == balancer(runtime=SPLIT, holder="r1", leads=True, release="rolling", held={"v1"})
+    expected = {"runtime": SPLIT, "holder": "r1", "leads": True, "release": "rolling"}
+    assert Balancer.read(said) == balancer(**expected, held={"v1"}, way_back=False)
+    for warm, rolled_back in ((True, False), (True, True), (False, False)):
+        said["state"]["colors"]["green"] = {"version": "v2", "warm": warm, "rolled_back": rolled_back}
+        assert Balancer.read(said).way_back == (warm and not rolled_back)
 
 
 def test_a_balancer_that_was_never_released_to_is_read() -> None:
