@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .._errors import BalancerError, InputError
+from ._stats import SPARE
 from ._users import FIRST_COLOR, threshold, variables
 from ._weights import MAX_WEIGHT, WAYS
 
@@ -89,7 +90,7 @@ def committed_weights(text: str, backend: str) -> dict[str, int]:
         match = _SERVER.match(line)
         if match:
             weights[match["name"]] = int(match["weight"])
-        elif line.split()[:1] == ["server"]:
+        elif line.split()[:1] == ["server"] and line.split()[1:2] != [SPARE]:
             raise BalancerError(
                 f"A server of backend {backend} has no weight on its line, so somebody edited the file: "
                 f"{line.strip()[:120]}. Run sluice.bluegreen.site.",

@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 
 from .._errors import BalancerError
 from ._socket import RuntimeSocket, first_line
-from ._stats import states_command
+from ._stats import SPARE, states_command
 
 _FIRST, _LAST = 7, 25
 # Sixteenths of an octave: each next one is at most 15 % more (23 / 20).
@@ -94,4 +94,4 @@ def _names(states: str) -> Mapping[int, str]:
         raise BalancerError(f"HAProxy does not tell its servers: {first_line(states) or 'nothing'}.")
     columns = lines[1][2:].split()
     rows = [dict(zip(columns, line.split(" "))) for line in lines[2:] if line and not line.startswith("#")]
-    return {int(row["srv_id"]): row["srv_name"] for row in rows}
+    return {int(row["srv_id"]): row["srv_name"] for row in rows if row["srv_name"] != SPARE}

@@ -13,6 +13,8 @@ from operator import itemgetter
 from .._errors import BalancerError
 from ._socket import RuntimeSocket, first_line
 
+SPARE = "sluice_spare"
+"""What stands in for the stable color in the backend of a service; it is none of the service's servers."""
 _ADMIN_STATES = ((0x01 | 0x02 | 0x04 | 0x20, "maintenance"), (0x08 | 0x10, "drain"))
 _OPERATIONAL = {0: "stopped", 1: "starting", 2: "running", 3: "stopping"}
 _COUNTERS = (
@@ -181,7 +183,7 @@ def parse_states(reply: str, backend: str, where: str = "") -> dict[str, ServerS
             continue
         try:
             of_backend, name, address, port, weight, initial_weight, operational, admin = of_row(line.split(" "))
-            if of_backend != backend:
+            if of_backend != backend or name == SPARE:
                 continue
             found[name] = ServerState(
                 name=name,
@@ -218,7 +220,7 @@ def _rows(reply: str, backend: str) -> Iterator[ServerStats]:
     for row in csv.reader(lines[1:]):
         row += [""] * (len(columns) + 1 - len(row))
         row[-1] = ""
-        if texts(row)[0] == backend:
+        if texts(row)[0] == backend and texts(row)[1] != SPARE:
             yield _stats_of(texts(row), numbers(row), classes(row))
 
 

@@ -36,6 +36,7 @@ def render(service: Mapping[str, Any], shares: Mapping[str, float], version: str
     """The file of ``service``; ``variables`` replace the role's defaults."""
     given = {
         **_defaults(),
+        "inventory_hostname": "lb1",
         **variables,
         "__haproxy_service": service,
         "__haproxy_shares": shares,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,7 +96,11 @@ def rendered(tmp_path_factory: pytest.TempPathFactory, program: str) -> Path:
     ]
     version = subprocess.run([program, "-vv"], capture_output=True, text=True, check=True).stdout
     variables = {"services": services, "shares": SHARES, "mains": MAINS, "haproxy_socket": str(folder / "admin.sock")}
-    variables |= {"haproxy_maps_dir": str(ROLE / "files")}
+    maps = shutil.copytree(ROLE / "files", folder / "maps")
+    for service in services:
+        for kind in ("users", "roles"):
+            (maps / f"{service['name']}.{kind}.map").touch()
+    variables |= {"haproxy_maps_dir": str(maps)}
     variables |= {"__haproxy_build": {"rc": 0, "stdout": version}, "haproxy_stats_bind": f"127.0.0.1:{free_port()}"}
     (folder / "variables.json").write_text(json.dumps(variables))
     (folder / "play.yml").write_text(PLAY.format(role=ROLE, folder=folder))
