@@ -132,6 +132,14 @@ class Fleet:
         # Whoever died before it had anything to tell is not known by its id.
         return bool(dead) and not promoted and (bool(dead & set(done[-1:])) or not dead & set(done))
 
+    @property
+    def given_up_in_part(self) -> bool:
+        """Whether a balancer that was lost meanwhile still has a release in progress that the others have given up."""
+        history = self.state["history"]
+        given_up = history[-1]["release_id"] if history and history[-1]["outcome"] != "promoted" else None
+        releases = [journal["state"]["release"] for journal in self.journals.values()]
+        return any(release and release["release_id"] == given_up for release in releases)
+
     def live_lock(self, *, but: Optional[str] = None) -> Optional[tuple[str, Mapping[str, Any]]]:
         """The balancer and lock of a release that is alive now, other than release ``but``."""
         for host in sorted(self.journals):

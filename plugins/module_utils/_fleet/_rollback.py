@@ -25,9 +25,10 @@ def rollback_plan(
 
     ``kind`` is ``release`` (the release in progress, ``gives_up``, is given up), ``promoted`` (back to the color
     before; never with ``abort``) or ``unsettled`` (the traffic belongs where the journal says: with ``abort`` where
-    balancers do not do that, else after an operation that was cut off without a promotion). A dead release is taken
-    over without asking. ``servers`` are the names of the servers by color. ``max_load`` is as for
-    :func:`deploy_plan`, where a promotion is taken back; a release is given up whatever is up.
+    balancers do not do that, else after an operation that was cut off without a promotion, or where a balancer missed
+    that a release was given up). A dead release is taken over without asking. ``servers`` are the names of the servers
+    by color. ``max_load`` is as for :func:`deploy_plan`, where a promotion is taken back; a release is given up
+    whatever is up.
     """
     if not takeover:
         fleet.require_unlocked()
@@ -51,7 +52,8 @@ def rollback_plan(
         raise StateError(f"service {fleet.service} was never released, so there is nothing to go back to")
     unsettled = bool(fleet.behind) or any(shares != state["shares"] for shares in fleet.every_share())
     # What was cut off is taken back, and nothing before it: the traffic may be there already, on some or on all.
-    if (abort and unsettled) or (not abort and not force and fleet.cut_off_in_vain):
+    in_vain = fleet.cut_off_in_vain or fleet.given_up_in_part
+    if (abort and unsettled) or (not abort and not force and in_vain):
         return {
             "kind": "unsettled",
             "gives_up": None,

@@ -105,6 +105,20 @@ def test_a_rollback_to_containers_that_were_replaced_is_refused() -> None:
         rollback_plan(fleet(events, ON_GREEN), SERVERS, takeover=False, force=False)
 
 
+@pytest.mark.parametrize("abort", [False, True])
+def test_a_balancer_that_missed_that_a_release_was_given_up_is_brought_back_and_nothing_else(abort: bool) -> None:
+    given_up = [*rolling(), event("rolled_back", cause="split_lost")]
+    known, missed = journal(given_up), journal(rolling())
+    lagging = Fleet("shop", {"lb1": known, "lb2": missed}, {"lb1": split(ON_BLUE), "lb2": split(ON_BLUE)})
+    plan = rollback_plan(lagging, SERVERS, takeover=False, force=False, abort=abort)
+    assert (plan["kind"], plan["to"]) == ("unsettled", "blue")
+    assert lagging.common["catch_up"]["hosts"] == ["lb2"]
+    promoted_on_one = [*rolling(), event("committed", shares=ON_GREEN), event("promoted")]
+    lagging = Fleet("shop", {"lb1": journal(promoted_on_one), "lb2": missed}, lagging.splits)
+    if not abort:
+        assert rollback_plan(lagging, SERVERS, takeover=False, force=False)["kind"] == "promoted"
+
+
 @pytest.mark.parametrize(("events", "message"), [([], "was never released"), (V1_ON_BLUE, "green is empty")])
 def test_a_rollback_without_anything_to_go_back_to_is_refused(events: list[dict[str, Any]], message: str) -> None:
     with pytest.raises(StateError, match=message):
