@@ -20,12 +20,18 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Optional
 
-from . import _capacity, _journal, _lease, _lock, _state
+from . import _capacity, _health_gate, _journal, _lease, _lock, _state
 from ._errors import BalancerError, InputError, SluiceError, StateError
+from ._expected import Check
 from ._files import mutex
 from ._haproxy import _config, _observed, _roles, _shift, _stats, _weights
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
+from ._probe import Endpoint
+from ._waiter import Healthy, Pace
+
+# One answer is enough of servers that were judged until now; a lost packet is sent again after a second.
+_ANSWERS = _health_gate.Limits(Healthy(1, 0.0), Pace(1.0, 0.25, None), timeout=3.0, probe_timeout=3.0)
 
 
 @dataclass(frozen=True)
@@ -181,6 +187,8 @@ class _Taking:
             self._require_judged()
         # Refused by HAProxy: better known before the traffic moves. A way back does not wait for that.
         commits = step.commit and self.forward and self._commit(dry_run=True)
+        if step.commit and self.forward and self._rolls():
+            self._require_answering()
         if self.shifts or commits:
             self._record(
                 "shift" if self.shifts else "committing",
@@ -210,15 +218,41 @@ class _Taking:
 
     def _require_judged(self) -> None:
         """Refuse to make durable what the gate did not see: somebody else has moved the traffic since the stage."""
-        release = _state.derive(_journal.read(self.paths.journal).events)["release"]
-        if not self.shifts or not release or release["release_id"] != self.step.release_id:
-            return
-        if release["phase"] == "rolling":
+        if self.shifts and self._rolls():
             raise StateError(
                 f"service {self.paths.service}: HAProxy works with {_said(self.outcome.shares_before)}, not with the "
                 f"{_said(self.outcome.shares)} that were judged: the lease ran out, or HAProxy was reloaded. Nothing "
                 "was committed"
             )
+
+    def _rolls(self) -> bool:
+        """Whether this is a step of a release in its stages."""
+        release = _state.derive(_journal.read(self.paths.journal).events)["release"]
+        return bool(release and release["release_id"] == self.step.release_id and release["phase"] == "rolling")
+
+    def _require_answering(self) -> None:
+        """Refuse to make durable what leads to servers that are gone, which HAProxy's checks take seconds to find out.
+
+        Asked are those of the color that is given more than it had for good, and that HAProxy calls up.
+        """
+        outcome, service = self.outcome, self.paths.service
+        gains = [color for color in outcome.shares if outcome.committed_after[color] > outcome.committed_before[color]]
+        names = {name for color in gains for name in self.step.servers[color] if outcome.weights[name]}
+        if not names:
+            return
+        stats = _stats.server_stats(self.balancer.sock, service)
+        states = _stats.server_states(self.balancer.sock, service)
+        asked = [Endpoint(name, states[name].address, states[name].port) for name in sorted(names) if stats[name].up]
+        if not asked:
+            raise StateError(
+                f"service {service}: HAProxy calls none of {', '.join(sorted(names))} up; nothing was committed"
+            )
+        try:
+            _health_gate.gate(asked, Check(tcp=True), _ANSWERS)
+        except _health_gate.UnhealthyError as error:
+            raise StateError(
+                f"service {service}: {' and '.join(gains)} is no longer what was judged, nothing was committed: {error}"
+            ) from error
 
     def _commit(self, dry_run: bool) -> bool:
         return self.balancer.commit(self.outcome.weights, self.wanted, dry_run)

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import http.client
 import http.server
 import os
 import shutil
 import socket
+import socketserver
 import subprocess
 import tempfile
 import threading
@@ -57,6 +59,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@functools.cache
+def open_port() -> int:
+    """A port of 127.0.0.1 that takes connections and closes them, until the tests are over."""
+    server = socketserver.TCPServer(("127.0.0.1", 0), socketserver.BaseRequestHandler, bind_and_activate=False)
+    server.request_queue_size = 1024
+    server.server_bind()
+    server.server_activate()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return int(server.server_address[1])
 
 
 class WebServer(http.server.ThreadingHTTPServer):

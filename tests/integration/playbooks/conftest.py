@@ -17,9 +17,9 @@ from vm_engine import Engine
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
 
-from haproxy_process import HAProxy, WebServer, haproxy_program, short_folder, web_servers
+from haproxy_process import HAProxy, WebServer, haproxy_program, open_port, short_folder, web_servers
 
-COLORS = {"blue": {"blue1": 9, "blue2": 9}, "green": {"green1": 9, "green2": 9}}
+COLORS = {color: {f"{color}{number}": open_port() for number in (1, 2)} for color in ("blue", "green")}
 NOTHING = {"blue": 0.0, "green": 0.0}
 
 

@@ -28,6 +28,7 @@ from haproxy_process import HAProxy as HAProxy  # noqa: E402
 from haproxy_process import WebServer as WebServer  # noqa: E402
 from haproxy_process import get as get  # noqa: E402
 from haproxy_process import haproxy_program as haproxy_program  # noqa: E402
+from haproxy_process import open_port  # noqa: E402
 from haproxy_process import web_servers as web_servers  # noqa: E402
 
 SERVERS = {"blue": ["blue1", "blue2"], "green": ["green1", "green2"]}
@@ -93,7 +94,7 @@ class Machine:
 
     def write(self, committed: Mapping[str, float], ports: Mapping[str, Mapping[str, int]] | None = None) -> None:
         """The service's file, as ``site`` writes it."""
-        ports = ports or {color: dict.fromkeys(names, 9) for color, names in SERVERS.items()}
+        ports = ports or {color: dict.fromkeys(names, open_port()) for color, names in SERVERS.items()}
         of_color = {color: list(names) for color, names in ports.items()}
         self.haproxy.service(ports, split_weights(of_color, committed), committed)
 

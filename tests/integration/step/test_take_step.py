@@ -16,7 +16,19 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import (
 )
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
-from step_machine import ALL_GREEN, LEASE, SERVERS, SPLIT_5, SPLIT_25, STABLE, Machine, Timers, full_disk, weights
+from step_machine import (
+    ALL_GREEN,
+    LEASE,
+    SERVERS,
+    SPLIT_5,
+    SPLIT_25,
+    STABLE,
+    Machine,
+    Timers,
+    WebServer,
+    full_disk,
+    weights,
+)
 
 Take = Callable[[Machine], Any]
 
@@ -321,6 +333,39 @@ class TestOnlyWhatWasJudgedIsCommitted:
         with pytest.raises(StateError, match=r"the lease ran out, or HAProxy was reloaded\. Nothing was committed"):
             machine.promote()
         assert machine.disk == machine.runtime == weights(STABLE)
+
+    @pytest.mark.parametrize("lost", [["green1"], ["green1", "green2"]])
+    def test_not_where_a_server_that_haproxy_still_calls_up_is_gone(
+        self, machine: Machine, web: Callable[[str], WebServer], lost: list[str]
+    ) -> None:
+        servers = {name: web(name) for names in SERVERS.values() for name in names}
+        machine.write(STABLE, {c: {name: servers[name].port for name in names} for c, names in SERVERS.items()})
+        machine.haproxy.reload()
+        machine.take(ALL_GREEN)
+        for name in lost:
+            servers[name].shutdown()
+            servers[name].server_close()
+        before = machine.seen()
+        with pytest.raises(StateError) as refused:
+            machine.promote()
+        assert f"nothing was committed: {len(lost)} of 2 not healthy" in str(refused.value)
+        assert all(f"{name} tcp://127.0.0.1:" in str(refused.value) for name in lost)
+        assert machine.seen() == before
+        machine.back()
+        assert machine.disk == machine.runtime == weights(STABLE)
+
+    def test_not_where_haproxy_calls_none_of_them_up(self, machine: Machine) -> None:
+        machine.take(ALL_GREEN)
+        machine.haproxy.runtime.act([f"set server shop/{name} health down" for name in SERVERS["green"]])
+        with pytest.raises(StateError, match="calls none of green1, green2 up; nothing was committed"):
+            machine.promote()
+        assert machine.disk == weights(STABLE)
+
+    def test_what_haproxy_calls_down_was_there_for_the_gate_to_judge(self, machine: Machine) -> None:
+        machine.take(ALL_GREEN)
+        machine.haproxy.runtime.act(["set server shop/green1 health down"])
+        machine.promote()
+        assert machine.disk == weights(ALL_GREEN)
 
     def test_a_way_back_never_asks(self, machine: Machine) -> None:
         machine.take(ALL_GREEN)
