@@ -164,10 +164,11 @@ def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
         _write(paths, params, "the lock was prolonged")
         return bool(events)
     before = read_json(paths.lock)
-    if before is None or before["release_id"] != release_id:
-        _require_expected(paths, params["expects"])
+    # First the lock: who holds it is the better answer, where another release has both it and the journal.
     taken = _lock.acquire(paths, release_id, params["owner"], params["ttl"], params["takeover"])
     try:
+        if taken:
+            _require_expected(paths, params["expects"])
         _write(paths, params, "the lock was not taken")
     except StateError:
         _lock.restore(paths, before)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
 from step_machine import ROOT, SERVERS, SPLIT_5, STABLE, Machine, weights
 
 sys.path.insert(0, str(ROOT / "tests" / "integration" / "playbooks"))
@@ -140,3 +141,13 @@ def test_a_balancer_without_haproxy_is_told_by_every_module_that_asks_it(machine
             f"HAProxy's socket {machine.haproxy.socket} does not exist, so this is a balancer without a running "
             "HAProxy. Run sluice.bluegreen.site, or start the service haproxy."
         )
+
+
+def test_whose_plan_was_overtaken_is_told_by_whom_and_has_no_lock(machine: Machine, tmp_path: Path) -> None:
+    before = {"stable": "blue", "release_id": None}
+    told = tasks_run(machine, tmp_path, [lock("while it runs", expects=before)]).of("while it runs")
+    assert "is locked by release r1 of alice@ci" in told[0].msg
+    _lock.drop(machine.paths, "r1")
+    told = tasks_run(machine, tmp_path, [lock("when it is over", expects=before)]).of("when it is over")
+    assert "something happened on this balancer since it was looked at (last: release r1 " in told[0].msg
+    assert _lock.current(machine.paths) is None
