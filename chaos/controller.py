@@ -92,6 +92,15 @@ class Playbook:
         time.sleep(moment.seconds or 0.0)
         return not self.ended
 
+    def wait_past(self, title: str, limit: float) -> bool:
+        """Wait until one of that title is over; False where the playbook ended before, or ``limit`` seconds did."""
+        deadline = time.monotonic() + limit
+        while not any(task.title == title for task in self.tasks()[:-1]):
+            if self.ended or time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
     def _is_at(self, moment: Moment) -> bool:
         if moment.seconds is None:
             return (self.folder / "held").exists()

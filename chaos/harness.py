@@ -15,7 +15,7 @@ from typing import Optional, TextIO
 from chaos.controller import Playbook
 from chaos.judge import GRACE, Command, Look, Run, unsafe
 from chaos.lab import INVENTORY, Lab
-from chaos.points import COMMANDS, Case, Task
+from chaos.points import COMMANDS, OBSERVE, TWO_AT_ONCE, Case, Task
 
 # One more than there are colors, so that each release replaces a container.
 VERSIONS = ("v1", "v2", "v3")
@@ -164,6 +164,9 @@ class Chaos:
             getattr(book, fault.action)()
         elif fault.action == "second_release":
             second = self.playbook(*self.release(run.version))
+            # A machine that is slow to start it would let the first end before the two have met.
+            if fault is not TWO_AT_ONCE and not second.wait_past(OBSERVE, LIMIT):
+                run.broken.append(f"the second release never looked at the balancers: {second.message}")
         else:
             getattr(self.lab, fault.action)(host)
         if fault.ends:

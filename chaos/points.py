@@ -18,6 +18,7 @@ BEGUN = 0.15
 
 SHIFT = "Set the split"
 GATE = "Gate the stage"
+OBSERVE = "Observe every balancer"
 PASSED = "Note that the stage was passed"
 IMAGE = "Bring the image"
 

@@ -65,6 +65,16 @@ def test_a_playbook_that_nobody_disturbs_tells_its_tasks_and_its_end(
     ]
 
 
+def test_a_task_is_past_when_the_next_one_has_begun(tmp_path: Path, start: Callable[..., Playbook]) -> None:
+    book = start()
+    assert book.wait_past("Task 1", PATIENCE)
+    assert not book.wait_past("Task 2", 1.0), "it waits for a file"
+    (tmp_path / "end").touch()
+    assert book.wait_past("Task 2", PATIENCE)
+    assert book.wait(PATIENCE) == 0, book.output
+    assert not book.wait_past("no such task", PATIENCE)
+
+
 def test_a_playbook_is_held_before_a_task_until_it_may_go_on(tmp_path: Path, start: Callable[..., Playbook]) -> None:
     (tmp_path / "end").touch()
     before = Moment(3, None, "before task 3")
