@@ -183,12 +183,13 @@ class _Taking:
 
     def take(self) -> None:
         step, outcome = self.step, self.outcome
-        if step.commit and self.forward:
-            self._require_judged()
+        color = self._rolling_color() if step.commit and self.forward else None
+        if color and self.shifts:
+            raise self._not_judged()
         # Refused by HAProxy: better known before the traffic moves. A way back does not wait for that.
         commits = step.commit and self.forward and self._commit(dry_run=True)
-        if step.commit and self.forward and self._rolls():
-            self._require_answering()
+        if color:
+            self._require_answering(color)
         if self.shifts or commits:
             self._record(
                 "shift" if self.shifts else "committing",
@@ -216,42 +217,40 @@ class _Taking:
         except (SluiceError, OSError) as error:
             self._warn(f"pins and previews of {self.paths.service} were not changed: {error}")
 
-    def _require_judged(self) -> None:
-        """Refuse to make durable what the gate did not see: somebody else has moved the traffic since the stage."""
-        if self.shifts and self._rolls():
-            raise StateError(
-                f"service {self.paths.service}: HAProxy works with {_said(self.outcome.shares_before)}, not with the "
-                f"{_said(self.outcome.shares)} that were judged: the lease ran out, or HAProxy was reloaded. Nothing "
-                "was committed"
-            )
-
-    def _rolls(self) -> bool:
-        """Whether this is a step of a release in its stages."""
+    def _rolling_color(self) -> Optional[str]:
+        """The candidate's color, where this is a step of a release in its stages."""
         release = _state.derive(_journal.read(self.paths.journal).events)["release"]
-        return bool(release and release["release_id"] == self.step.release_id and release["phase"] == "rolling")
+        if release and release["release_id"] == self.step.release_id and release["phase"] == "rolling":
+            return str(release["color"])
+        return None
 
-    def _require_answering(self) -> None:
+    def _not_judged(self) -> StateError:
+        """Somebody else has moved the traffic since the stage, so the gate did not see what would be made durable."""
+        return StateError(
+            f"service {self.paths.service}: HAProxy works with {_said(self.outcome.shares_before)}, not with the "
+            f"{_said(self.outcome.shares)} that were judged: the lease ran out, or HAProxy was reloaded. Nothing "
+            "was committed"
+        )
+
+    def _require_answering(self, color: str) -> None:
         """Refuse to make durable what leads to servers that are gone, which HAProxy's checks take seconds to find out.
 
-        Asked are those of the color that is given more than it had for good, and that HAProxy calls up.
+        Asked are those of the candidate that HAProxy calls up, also where its share was committed before.
         """
-        outcome, service = self.outcome, self.paths.service
-        gains = [color for color in outcome.shares if outcome.committed_after[color] > outcome.committed_before[color]]
-        names = {name for color in gains for name in self.step.servers[color] if outcome.weights[name]}
+        service = self.paths.service
+        names = sorted(name for name in self.step.servers[color] if self.outcome.weights[name])
         if not names:
             return
         stats = _stats.server_stats(self.balancer.sock, service)
         states = _stats.server_states(self.balancer.sock, service)
-        asked = [Endpoint(name, states[name].address, states[name].port) for name in sorted(names) if stats[name].up]
+        asked = [Endpoint(name, states[name].address, states[name].port) for name in names if stats[name].up]
         if not asked:
-            raise StateError(
-                f"service {service}: HAProxy calls none of {', '.join(sorted(names))} up; nothing was committed"
-            )
+            raise StateError(f"service {service}: HAProxy calls none of {', '.join(names)} up; nothing was committed")
         try:
             _health_gate.gate(asked, Check(tcp=True), _ANSWERS)
         except _health_gate.UnhealthyError as error:
             raise StateError(
-                f"service {service}: {' and '.join(gains)} is no longer what was judged, nothing was committed: {error}"
+                f"service {service}: {color} is no longer what was judged, nothing was committed: {error}"
             ) from error
 
     def _commit(self, dry_run: bool) -> bool:

@@ -17,7 +17,7 @@ description:
     the committed one when nobody renews it.
   - With O(commit) the weights are written to the service's file as well, after the whole configuration was
     validated, in one rename and without a reload, and the lease ends. A stage in progress is only committed when
-    HAProxy still works with the split that it set, and when each server of the color that gains, of those that HAProxy
+    HAProxy still works with the split that it set, and when each server of the candidate, of those that HAProxy
     calls up, takes a connection from this balancer within three seconds. HAProxy's own checks take longer to find out.
   - Nothing is done when O(release_id) does not hold the lock of the service (see M(sluice.bluegreen.release_lock)).
 extends_documentation_fragment:

@@ -104,6 +104,11 @@ class Machine:
         self.note("release_started", release_id, {"version": version, "color": "green", "owner": "alice@ci"})
         self.note("deployed", release_id, {})
 
+    def begin_again(self, release_id: str, resumes: str) -> None:
+        """Go on with a release under an id of its own, as ``promote`` does out of a pause."""
+        _lock.acquire(self.paths, release_id, "alice@ci", 900, takeover=True)
+        self.note("release_resumed", release_id, {"resumes": resumes, "version": "v2", "owner": "alice@ci"})
+
     def note(self, event: str, release_id: str | None = "r1", data: Mapping[str, Any] | None = None) -> None:
         _journal.append(self.paths.journal, event, release_id, dict(data or {}))
 

@@ -40,6 +40,20 @@ STEPS: dict[str, Take] = {
 }
 
 
+def real_servers(machine: Machine, web: Callable[[str], WebServer]) -> dict[str, WebServer]:
+    """Servers that can be closed, one for each of the service's."""
+    servers = {name: web(name) for names in SERVERS.values() for name in names}
+    machine.write(STABLE, {color: {name: servers[name].port for name in names} for color, names in SERVERS.items()})
+    machine.haproxy.reload()
+    return servers
+
+
+def close(servers: Mapping[str, WebServer], names: Sequence[str]) -> None:
+    for name in names:
+        servers[name].shutdown()
+        servers[name].server_close()
+
+
 class NoTimer(Timers):
     """A machine without systemd."""
 
@@ -338,13 +352,9 @@ class TestOnlyWhatWasJudgedIsCommitted:
     def test_not_where_a_server_that_haproxy_still_calls_up_is_gone(
         self, machine: Machine, web: Callable[[str], WebServer], lost: list[str]
     ) -> None:
-        servers = {name: web(name) for names in SERVERS.values() for name in names}
-        machine.write(STABLE, {c: {name: servers[name].port for name in names} for c, names in SERVERS.items()})
-        machine.haproxy.reload()
+        servers = real_servers(machine, web)
         machine.take(ALL_GREEN)
-        for name in lost:
-            servers[name].shutdown()
-            servers[name].server_close()
+        close(servers, lost)
         before = machine.seen()
         with pytest.raises(StateError) as refused:
             machine.promote()
@@ -352,6 +362,21 @@ class TestOnlyWhatWasJudgedIsCommitted:
         assert all(f"{name} tcp://127.0.0.1:" in str(refused.value) for name in lost)
         assert machine.seen() == before
         machine.back()
+        assert machine.disk == machine.runtime == weights(STABLE)
+
+    def test_nor_where_all_of_it_was_committed_before_the_promotion(
+        self, machine: Machine, web: Callable[[str], WebServer]
+    ) -> None:
+        servers = real_servers(machine, web)
+        machine.take(ALL_GREEN)
+        machine.take(ALL_GREEN, commit=True, events=[{"event": "paused", "data": {"cause": "too_few_requests"}}])
+        close(servers, ["green2"])
+        machine.begin_again("r2", resumes="r1")
+        before = machine.seen()
+        with pytest.raises(StateError, match=r"green is no longer what was judged, .* 1 of 2 not healthy.*green2 tcp:"):
+            machine.promote(release_id="r2")
+        assert machine.seen() == before
+        machine.back(release_id="r2")
         assert machine.disk == machine.runtime == weights(STABLE)
 
     def test_not_where_haproxy_calls_none_of_them_up(self, machine: Machine) -> None:
