@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""No role gives one name to two things: what a task registers on a host hides a role's variable for the rest of a run."""
+"""No role gives one name to two things: what a task registers hides the role's variable for the rest of the run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ Loader.add_multi_constructor("!", lambda loader, _tag, node: loader.construct_sc
 
 
 def load(path: Path) -> Any:
-    return yaml.load(path.read_text(encoding="utf-8"), Loader)  # noqa: S506
+    return yaml.load(path.read_text(encoding="utf-8"), Loader)
 
 
 def tasks(page: Any) -> Iterator[dict[str, Any]]:
