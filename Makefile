@@ -94,7 +94,7 @@ test-long: venv-test  ## what takes minutes each: hooks, clouds, a fleet, a data
 	$(BIN)/pytest -m long tests/molecule
 
 # Emulated, and long, where the machine has no hardware virtualisation.
-test-vm: venv-test  ## site, release and rollback on four real VMs, one of which loses its power; KEEP=1 keeps them
+test-vm: venv-test  ## site, release and rollback on four real VMs, one of which loses its power; KEEP=1 keeps them where it fails
 	$(BIN)/pytest tests/molecule --vms
 
 # The hosts of the lab are Debian 12; these have Python 3.9 and HAProxy 2.2, and Python 3.13 and HAProxy 3.0. The lab
