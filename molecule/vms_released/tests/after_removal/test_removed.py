@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from docker import from_env
 
 
 @pytest.fixture
@@ -34,3 +35,11 @@ def test_their_disks_and_their_network_went_with_them(seen: dict[str, Any]) -> N
 
 def test_their_inventory_went_too() -> None:
     assert not Path(os.environ["MOLECULE_PROJECT_DIRECTORY"], "build", "lab", "vms", "hosts.yml").exists()
+
+
+def test_the_engine_of_this_machine_has_all_its_bridges() -> None:
+    # Another engine had brought layers onto the VMs' disk, and might have taken the bridge of this one for its own.
+    networks = from_env().networks.list(filters={"driver": "bridge"})
+    names = [net.attrs["Options"].get("com.docker.network.bridge.name", f"br-{net.id[:12]}") for net in networks]
+    assert "docker0" in names
+    assert [name for name in names if not Path("/sys/class/net", name).exists()] == []
