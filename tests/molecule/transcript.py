@@ -13,7 +13,8 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 EXECUTING = re.compile(r"^INFO +\[(?P<scenario>\S+) > (?P<action>\w+)\] Executing$")
 EXECUTED = re.compile(r"^[A-Z]+ +\[(?P<scenario>\S+) > (?P<action>\w+)\] Executed: (?P<how>.*)$")
 CLOSING = re.compile(r"^=+ (?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s.* =+$")
-NOTHING_DONE = ("skipping: no hosts matched", "Could not match supplied host pattern", "no tests found", "no tests ran")
+NO_HOSTS = "skipping: no hosts matched"
+NOTHING_DONE = ("Could not match supplied host pattern", "no tests found", "no tests ran")
 
 
 @dataclass
@@ -53,9 +54,14 @@ class Transcript:
             return self.steps[-1]
         elif (found := CLOSING.match(line)) and self.steps and self.steps[-1].action == "verify":
             self._count(found["counts"])
-        elif any(words in line for words in NOTHING_DONE):
+        elif any(words in line for words in NOTHING_DONE) or (NO_HOSTS in line and not self._dry):
             self.troubles.append(line)
         return None
+
+    @property
+    def _dry(self) -> bool:
+        """Whether this is a dry run: one of a play that makes hosts has none for the plays after it."""
+        return bool(self.steps) and self.steps[-1].action == "check"
 
     def _count(self, counts: str) -> None:
         numbers = {what: int(number) for number, what in (part.split() for part in counts.split(", "))}
