@@ -10,6 +10,7 @@ State (JSON-ready)::
                         or null, "green": ...},
      "release": null or {"release_id", "version", "color", "phase", "stage", "split", "reversible", "owner", "started"},
      "history": [{"release_id", "version", "color", "outcome", "cause", "started", "ended"}, ...],
+     "replaced": null or {"by": release id, "stable": "blue" or null, "color": what its color held before},
      "operations": [release ids of releases and rollbacks, oldest first], "steps": int,
      "updated": time of the last event that counted, or null}
 
@@ -19,7 +20,9 @@ share in per cent of the last of them; ``image`` (``digest`` or ``id`` and more)
 those that went well, each as ``<phase>/<stage, or 0>/<name>``; ``origin`` is the first id of one that was resumed.
 ``warm``: the color's containers of that version are in place, so that going back to it is a shift. ``kept`` is there
 once the color was retired: the VMs, by name, whose containers still run; those of the others are stopped.
-``reversible``: whether the version before can still serve after this one did. ``generation`` counts commits, ``steps``
+``reversible``: whether the version before can still serve after this one did. ``replaced`` is what the last promotion
+took the place of, for the release that was promoted here and takes it back, because another balancer refused it.
+``generation`` counts commits, ``steps``
 the events of the last operation; with ``operations`` they tell which of two journals knows more, without trusting a
 clock.
 """
@@ -50,6 +53,7 @@ def empty() -> State:
         "colors": {"blue": None, "green": None},
         "release": None,
         "history": [],
+        "replaced": None,
         "operations": [],
         "steps": 0,
         "updated": None,
@@ -94,6 +98,7 @@ def candidate_color(state: State) -> str:
 def _started(state: State, event: Event, data: dict[str, Any]) -> None:
     if state["release"]:
         _close(state, event, "abandoned", f"superseded by release {event['release_id']}")
+    state["replaced"] = None
     color = data["color"]
     if state["colors"][color]:
         state["colors"][color]["warm"] = False
@@ -182,6 +187,11 @@ def _promoted(state: State, event: Event, data: dict[str, Any]) -> None:
     if not _is_current(state, event):
         return
     release = state["release"]
+    state["replaced"] = {
+        "by": release["release_id"],
+        "stable": state["stable"],
+        "color": state["colors"][release["color"]],
+    }
     state["stable"] = release["color"]
     state["colors"][release["color"]] = {
         "version": release["version"],
@@ -192,6 +202,22 @@ def _promoted(state: State, event: Event, data: dict[str, Any]) -> None:
     }
     _note_image(state["colors"][release["color"]], release)
     _close(state, event, "promoted", data.get("cause", ""))
+
+
+def _rolled_back(state: State, event: Event, data: dict[str, Any]) -> None:
+    replaced = state["replaced"]
+    if replaced and replaced["by"] == event["release_id"]:
+        _take_back(state, event, data.get("cause", ""))
+    else:
+        _given_up("rolled_back")(state, event, data)
+
+
+def _take_back(state: State, event: Event, cause: str) -> None:
+    """The promotion by the release that says so itself, in the step that has taken its traffic away."""
+    replaced, state["replaced"] = state["replaced"], None
+    color = state["stable"]
+    state["stable"], state["colors"][color] = replaced["stable"], replaced["color"]
+    state["history"][-1].update(outcome="rolled_back", cause=cause, ended=event["at"])
 
 
 def _given_up(outcome: str) -> Any:
@@ -206,6 +232,7 @@ def _given_up(outcome: str) -> Any:
 
 def _reverted(state: State, event: Event, data: dict[str, Any]) -> None:
     left, kept = data["from_color"], data["to_color"]
+    state["replaced"] = None
     if state["colors"][kept]:
         state["colors"][kept].pop("kept", None)
     if state["colors"][left]:
@@ -276,7 +303,7 @@ _HANDLERS = {
     "committed": _committed,
     "paused": _paused,
     "promoted": _promoted,
-    "rolled_back": _given_up("rolled_back"),
+    "rolled_back": _rolled_back,
     "aborted": _given_up("aborted"),
     "failed": _given_up("failed"),
     "reverted": _reverted,

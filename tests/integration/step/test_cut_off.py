@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
 from step_machine import SERVERS, STABLE, HAProxy, Machine, WebServer
 from two_balancers import Pair
 
@@ -56,6 +57,40 @@ def test_the_next_command_just_works(pair: Pair, command: str) -> None:
         pair.time_passes()
         pair.do(pair.command(command))
         assert pair.not_settled(None if command == "rollback" else "v2") == [], f"{where}, then {command}"
+
+
+def refused_by_one(pair: Pair) -> None:
+    """A release whose promotion lb1 refuses, because somebody has reloaded its HAProxy, and lb2 has committed."""
+    for step in pair.release():
+        if step.name == "promote":
+            break
+        for host in HOSTS:
+            step.act(host)
+    pair.on("lb1").haproxy.reload()
+    with pytest.raises(StateError, match="not with the blue 0 %, green 100 % that were judged"):
+        step.act("lb1")
+    step.act("lb2")
+
+
+@pytest.mark.parametrize("command", ["release", "rollback"])
+def test_a_promotion_that_one_balancer_refuses_is_taken_back_on_all(pair: Pair, command: str) -> None:
+    refused_by_one(pair)
+    pair.do(pair.take_back())
+    assert pair.not_settled("v1") == []
+    assert [machine.state["stable"] for machine in pair.machines.values()] == ["blue", "blue"]
+    pair.do(pair.command(command))
+    assert pair.not_settled("v0" if command == "rollback" else "v2") == []
+
+
+@pytest.mark.parametrize("command", ["release", "rollback"])
+def test_and_may_be_cut_off_on_that_way_back(pair: Pair, command: str) -> None:
+    refused_by_one(pair)
+    for where, may_differ in pair.cut_off(pair.take_back()):
+        pair.time_passes()
+        assert pair.not_safe() == [], where
+        assert may_differ or not pair.differ, where
+        pair.do(pair.command(command))
+        assert pair.not_settled("v2" if command == "release" else None) == [], f"{where}, then {command}"
 
 
 def test_the_next_command_may_be_cut_off_too(pair: Pair) -> None:

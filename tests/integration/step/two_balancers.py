@@ -128,6 +128,13 @@ class Pair:
         restored = {"event": "restored", "data": {"color": plan["from"], "version": plan["previous"]}}
         yield self._give_back(release_id, [restored] if plan["kind"] == "release" and plan["previous"] else [])
 
+    def take_back(self) -> Iterator[Step]:
+        """What the release that has the lock does where a balancer has failed."""
+        release_id = read_json(self.acting.paths.lock)["release_id"]
+        events = [{"event": "rolled_back", "data": {"cause": "error"}}]
+        yield self._shift(release_id, STABLE, "take back", commit=True, journal_required=False, events=events)
+        yield self._give_back(release_id, [{"event": "restored", "data": {"color": "green", "version": "v0"}}])
+
     def _planned(self, plan: Mapping[str, Any]) -> dict[str, Any]:
         return {**plan, **self.fleet.common, "release_id": plan.get("release_id") or f"r{next(self.ids)}"}
 

@@ -81,6 +81,38 @@ def test_a_release_that_did_not_make_it_leaves_stable_as_it_was(outcome: str) ->
     assert restored["colors"]["blue"]["warm"] is True
 
 
+def test_a_promotion_that_its_own_release_takes_back_was_none() -> None:
+    before = [*released("r1", "v1", "blue"), *released("r2", "v2", "green")]
+    promoted = [*before, *released("r3", "v3", "blue")]
+    back = [event("committed", "r3", shares={"blue": 0.0, "green": 100.0}), event("rolled_back", "r3", cause="error")]
+    state = _state.derive([*promoted, *back])
+    assert (state["stable"], state["shares"], state["release"]) == ("green", {"blue": 0.0, "green": 100.0}, None)
+    assert state["colors"]["blue"] == {**_state.derive(before)["colors"]["blue"], "warm": False}
+    assert [entry["outcome"] for entry in state["history"]] == ["promoted", "promoted", "rolled_back"]
+    assert state["history"][-1]["cause"] == "error"
+    restored = event("restored", "r3", color="blue", version="v1")
+    assert _state.derive([*promoted, *back, restored])["colors"]["blue"]["warm"] is True
+
+
+@pytest.mark.parametrize(
+    "between",
+    [
+        [],
+        [event("release_started", "r3", version="v3", color="blue")],
+        [event("reverted", "b1", from_color="green", to_color="blue")],
+    ],
+)
+def test_nobody_else_takes_a_promotion_back(between: list[dict[str, Any]]) -> None:
+    events = [*released("r1", "v1", "blue"), *released("r2", "v2", "green"), *between]
+    late = event("rolled_back", "r2" if between else "r1", cause="late")
+    assert _state.derive([*events, late])["stable"] == _state.derive(events)["stable"]
+
+
+def test_a_first_promotion_that_is_taken_back_leaves_nothing_stable() -> None:
+    state = _state.derive([*released("r1", "v1", "blue"), event("rolled_back", "r1", cause="error")])
+    assert (state["stable"], state["colors"]["blue"]) == (None, None)
+
+
 def test_restoring_another_version_than_the_color_held_does_not_make_it_warm() -> None:
     events = [*released("r1", "v1", "blue"), *released("r2", "v2", "green")]
     events += [event("release_started", "r3", version="v3", color="blue"), event("failed", "r3")]
