@@ -137,6 +137,7 @@ class Chaos:
                 if number == 0 and not mended:
                     self.lab.mend(case.fault.action, host)
             run.last = self.settle([], self.lease + GRACE)[-1]
+            run.served = self.lab.served()
         except Exception as error:  # noqa: BLE001 - whatever it is, the lab has to be mended, and the run counts as broken
             run.broken.append(f"the run broke off: {type(error).__name__}: {error}")
             self.lab.mend_all()

@@ -83,7 +83,8 @@ class Run:
 
     ``urls`` are the addresses of its service on the balancers, ``hit`` the one of these that the fault was done to.
     ``since`` is when the traffic should have begun to be safe: the kill, or the end of a release that lived on.
-    ``fault_looks`` are those while the fault lasted, ``looks`` those after it, up to the next command.
+    ``fault_looks`` are those while the fault lasted, ``looks`` those after it, up to the next command. ``served`` is
+    the version that answered through each balancer at the end.
     """
 
     case: Case
@@ -96,13 +97,17 @@ class Run:
     fault_looks: list[Look] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     last: Optional[Look] = None
+    served: Mapping[str, str] = field(default_factory=dict)
     commands: list[Command] = field(default_factory=list)
     version: str = ""
     broken: list[str] = field(default_factory=list)
 
 
 def unsafe(look: Look) -> Optional[str]:
-    """Why the traffic is not safe: not the same on all balancers, or not what each has on its disk."""
+    """Why the traffic is not safe: not the same on all balancers, or not what each has on its disk and in its journal.
+
+    The next command brings all traffic to what the journal calls stable, so that has to have it already.
+    """
     first: Optional[tuple[str, Balancer]] = None
     for name, seen in look.balancers.items():
         if seen is None:
@@ -115,6 +120,8 @@ def unsafe(look: Look) -> Optional[str]:
             return f"{name} still holds a lease"
         if first and dict(first[1].disk) != dict(seen.disk):
             return f"{name} has committed {_weights(seen.disk)}, {first[0]} {_weights(first[1].disk)}"
+        if seen.stable and not seen.release and seen.shares.get(seen.stable) != 100.0:
+            return f"{name} calls {seen.stable} stable and has committed {_weights(seen.disk)}"
         first = first or (name, seen)
     return None
 
@@ -185,10 +192,12 @@ def after_the_next(run: Run) -> list[str]:
             found.append(f"{name} is still locked by {seen.holder}")
         if seen.release:
             found.append(f"{name} knows of a release that is {seen.release}")
-        if seen.shares.get(seen.stable or "") != 100.0:
-            found.append(f"{name} gives {dict(seen.shares)}, but calls {seen.stable} stable")
+        if not seen.stable:
+            found.append(f"{name} calls no color stable")
         if run.case.then[-1] != "rollback" and seen.version != run.version:
             found.append(f"{name} serves {seen.version}, not {run.version}")
+        if run.served.get(name) != seen.version:
+            found.append(f"{name} calls {seen.version} stable, but {run.served.get(name) or 'nothing'} answers")
     return [f"after {run.case.then[-1]}: {sentence}" for sentence in found]
 
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 import json
 import socket
 import time
+import urllib.request
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Optional
 
@@ -94,6 +96,14 @@ class Lab:
             if host in self.observers:
                 self.observers.pop(host).close()
             return None
+
+    def served(self) -> dict[str, str]:
+        """By balancer the version that answers a request through it; not those through which none does."""
+        found = {}
+        for host, url in self.urls.items():
+            with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
+                found[host] = answer.headers.get("X-App-Version", "")
+        return found
 
     def wait_up(self, hosts: Sequence[str]) -> list[str]:
         """Wait until the hosts let somebody log in, and balancers serve; the names of those that do not in time."""

@@ -45,6 +45,9 @@ class PretendedLab:
         seen = {"lb1": self.story.looks.pop(0) if self.story.looks else SAFE, "lb2": SAFE}
         return Look(self.story.now, {name: entry for name, entry in seen.items() if name not in without})
 
+    def served(self) -> dict[str, str]:
+        return {"lb1": "v1", "lb2": "v1"}
+
     def wait_up(self, hosts: Sequence[str]) -> list[str]:
         return []
 

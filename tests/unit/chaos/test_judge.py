@@ -51,6 +51,7 @@ def run(fault: Fault = points.KILL_AT_BOUNDARY, then: str = "release", **changes
     kept.looks = [look(101.0, balancer(runtime=SPLIT, leads=True)), look(104.0), look(107.0)]
     kept.commands = [Command(then, 0, "")]
     kept.last = look(130.0)
+    kept.served = {"lb1": "v1", "lb2": "v1"}
     return replace(kept, **changes)
 
 
@@ -77,6 +78,10 @@ UNSAFE: dict[str, tuple[Look, str]] = {
     ),
     "a lease is left": (look(lb1=balancer(leads=True)), "lb1 still holds a lease"),
     "HAProxy is dead": (look(lb1=balancer(runtime=None)), "HAProxy on lb1 does not answer"),
+    "the next command would send it elsewhere": (
+        look(lb2=balancer(stable="green")),
+        "lb2 calls green stable and has committed blue1 256, green1 0",
+    ),
     "a balancer is out of reach": (look(lb2=None), "lb2 could not be looked at"),
 }
 
@@ -85,6 +90,11 @@ UNSAFE: dict[str, tuple[Look, str]] = {
 def test_traffic_is_not_safe_where(name: str) -> None:
     seen, said = UNSAFE[name]
     assert judge.unsafe(seen) == said
+
+
+def test_a_release_in_progress_has_committed_what_is_not_stable_yet() -> None:
+    committing = balancer(disk=GREEN, shares={"blue": 0.0, "green": 100.0}, runtime=GREEN, release="rolling")
+    assert judge.unsafe(look(lb1=committing, lb2=committing)) is None
 
 
 def test_the_time_to_safe_is_that_of_the_first_look_that_all_later_ones_confirm() -> None:
@@ -135,22 +145,27 @@ AFTER: dict[str, tuple[Mapping[str, Any], str]] = {
     "a lock is left": ({"locked": True, "holder": "r7"}, "lb2 is still locked by r7"),
     "a release is left": ({"release": "rolling"}, "lb2 knows of a release that is rolling"),
     "another version serves": ({"version": "v2"}, "lb2 serves v2, not v1"),
-    "the journal calls the other color stable": (
-        {"stable": "green"},
-        "lb2 gives {'blue': 100.0, 'green': 0.0}, but calls green stable",
-    ),
+    "the journal calls no color stable": ({"stable": None}, "lb2 calls no color stable"),
 }
 
 
 @pytest.mark.parametrize("name", AFTER)
 def test_after_the_last_command_it_is_a_broken_promise_where(name: str) -> None:
     changes, said = AFTER[name]
-    assert broken(run(last=look(130.0, lb2=balancer(**changes)))) == [f"after release: {said}"]
+    served = {"lb1": "v1", "lb2": changes.get("version", "v1")}
+    assert broken(run(last=look(130.0, lb2=balancer(**changes)), served=served)) == [f"after release: {said}"]
+
+
+@pytest.mark.parametrize(("served", "said"), [({"lb2": "v0"}, "v0"), ({"lb2": ""}, "nothing"), ({}, "nothing")])
+def test_or_where_another_version_answers_than_the_journal_knows_of(served: Mapping[str, str], said: str) -> None:
+    answered = run(served={"lb1": "v1", **served})
+    assert broken(answered) == [f"after release: lb2 calls v1 stable, but {said} answers"]
 
 
 def test_a_rollback_may_leave_any_version() -> None:
     back = balancer(version="v0")
-    assert broken(run(then="rollback", last=look(130.0, back, back))) == []
+    served = {"lb1": "v0", "lb2": "v0"}
+    assert broken(run(then="rollback", last=look(130.0, back, back), served=served)) == []
 
 
 @pytest.mark.parametrize(("status", "how"), [(2, "ended with 2"), (None, "did not end")])

@@ -36,7 +36,7 @@ def test_a_result_is_what_the_judge_says_of_a_run() -> None:
     seen = Balancer(BLUE, {"blue": 100.0}, BLUE, None, False, False, [], "blue", "v1", None)
     look = Look(104.0, {"lb1": seen})
     run = Run(CASES[0], began=90.0, ended=130.0, since=100.0, urls=["one"], version="v1", looks=[look], last=look)
-    run.commands = [Command("release", 0, "")]
+    run.commands, run.served = [Command("release", 0, "")], {"lb1": "v1"}
     made = Result.of(run, "cart", "new", 10.0, [Request(101.0, "one", 503, "", "")])
     assert made == result(
         service="cart", at=90.0, requests_lost=1, problems=["1 requests lost (one: 503)"], seconds=40.0
