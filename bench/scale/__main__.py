@@ -127,7 +127,8 @@ def main() -> None:
                 shown = (f"{values[column]:9.4g}" if column in values else f"{'-':>9}" for column in columns)
                 print(f"  {name:18}" + "".join(shown), flush=True)
                 found.update({f"{prefix}_{size}_{name}_{what}": round(value, 3) for what, value in values.items()})
-        path.write_text(json.dumps({**known, **found}, indent=1, sort_keys=True) + "\n")
+                # What took an hour is kept, whatever becomes of the rest.
+                path.write_text(json.dumps({**known, **found}, indent=1, sort_keys=True) + "\n")
     print("\n" + "\n".join(f"  {column:10}{MEANING[column]}" for column in columns))
     if len(asked.vms) > 1 and not asked.processes:
         print(f"\nGrowth of vms_s from {asked.vms[0]} to {asked.vms[-1]} VMs: 1 is linear, 2 is quadratic")

@@ -13,7 +13,10 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 EXECUTING = re.compile(r"^INFO +\[(?P<scenario>\S+) > (?P<action>\w+)\] Executing$")
 EXECUTED = re.compile(r"^[A-Z]+ +\[(?P<scenario>\S+) > (?P<action>\w+)\] Executed: (?P<how>.*)$")
 CLOSING = re.compile(r"^=+ (?P<counts>(?:\d+ \w+(?:, )?)+) in [\d.]+s.* =+$")
+PLAY = re.compile(r"^PLAY \[(?P<name>.*)\] \**$")
 NO_HOSTS = "skipping: no hosts matched"
+ON_NEW_HOSTS = "See that every host is ready"
+"""The play of ``provision`` that a dry run, which makes no hosts, has none for."""
 NOTHING_DONE = ("Could not match supplied host pattern", "no tests found", "no tests ran")
 
 
@@ -43,6 +46,7 @@ class Transcript:
     sequence: list[str]
     steps: list[Step] = field(default_factory=list)
     troubles: list[str] = field(default_factory=list)
+    play: str = ""
 
     def read(self, line: str, now: float) -> Optional[Step]:
         """Take one line in; the step that it ends, if it does."""
@@ -54,14 +58,16 @@ class Transcript:
             return self.steps[-1]
         elif (found := CLOSING.match(line)) and self.steps and self.steps[-1].action == "verify":
             self._count(found["counts"])
-        elif any(words in line for words in NOTHING_DONE) or (NO_HOSTS in line and not self._dry):
+        elif found := PLAY.match(line):
+            self.play = found["name"]
+        elif any(words in line for words in NOTHING_DONE) or (NO_HOSTS in line and not self._awaits_hosts):
             self.troubles.append(line)
         return None
 
     @property
-    def _dry(self) -> bool:
-        """Whether this is a dry run: one of a play that makes hosts has none for the plays after it."""
-        return bool(self.steps) and self.steps[-1].action == "check"
+    def _awaits_hosts(self) -> bool:
+        """Whether this is a dry run of the play for hosts that it has not made."""
+        return bool(self.steps) and self.steps[-1].action == "check" and self.play == ON_NEW_HOSTS
 
     def _count(self, counts: str) -> None:
         numbers = {what: int(number) for number, what in (part.split() for part in counts.split(", "))}

@@ -121,6 +121,33 @@ def test_a_play_that_no_host_matched_is_a_problem(module: ModuleType) -> None:
     assert problems(module, text) == ["skipping: no hosts matched"]
 
 
+DRY = """\
+INFO     [shop_sold > check] Executing
+PLAY [{play}] ****************************************
+skipping: no hosts matched
+INFO     [shop_sold > check] Executed: Successful
+"""
+
+
+def test_a_dry_run_has_none_of_the_hosts_that_it_would_make(module: ModuleType) -> None:
+    text = DRY.format(play="See that every host is ready") + GOOD
+    assert problems(module, text, sequence=["check", *SEQUENCE]) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(DRY.format(play="Make the hosts"), id="another play of the dry run"),
+        pytest.param(
+            DRY.format(play="See that every host is ready").replace("> check]", "> converge]"), id="not a dry run"
+        ),
+    ],
+)
+def test_elsewhere_a_play_without_hosts_is_a_problem(module: ModuleType, text: str) -> None:
+    action = "check" if "check" in text else "converge"
+    assert problems(module, text + GOOD, sequence=[action, *SEQUENCE]) == ["skipping: no hosts matched"]
+
+
 def test_a_sequence_without_a_verify_is_a_problem(module: ModuleType) -> None:
     text = "".join(line for line in GOOD.splitlines(keepends=True) if "verify" not in line and "passed" not in line)
     assert problems(module, text, sequence=SEQUENCE[:2]) == ["the sequence has no verify"]
