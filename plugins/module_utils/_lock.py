@@ -18,6 +18,9 @@ from ._journal import timestamp, utc_now
 from ._paths import ServicePaths
 
 Lock = dict[str, Any]
+OPERATIONS = ("release", "rollback", "retire")
+# What `current` adds to what is in the file.
+_SEEN = ("remaining", "live")
 
 
 def boot_time() -> float:
@@ -55,19 +58,23 @@ def acquire(
     ttl: float,
     takeover: bool = False,
     clock: Callable[[], float] = boot_time,
+    *,
+    operation: str = OPERATIONS[0],
+    holder: str = "",
 ) -> bool:
     """Take or prolong the lock for ``ttl`` seconds; True where it was not ours before.
 
-    LockedError names the holder where another release is alive; ``takeover`` takes it all the same, and the
-    other's later steps are fenced.
+    LockedError names the holder where another release is alive, or the same one with another ``holder``; ``takeover``
+    takes it all the same, and the other's later steps are fenced where its id is another.
     """
     held = current(paths, clock)
-    ours = held is not None and held["release_id"] == release_id
+    ours = held is not None and held["release_id"] == release_id and held.get("holder", "") == holder
     if held is not None and not ours and held["live"] and not takeover:
         raise locked_error(paths, held)
     since = held["since"] if held is not None and ours else timestamp(utc_now())
     until = clock() + ttl
-    write_json(paths.lock, {"release_id": release_id, "owner": owner, "since": since, "until": until})
+    taken = {"release_id": release_id, "owner": owner, "since": since, "until": until}
+    write_json(paths.lock, {**taken, "operation": operation, "holder": holder})
     return not ours
 
 
@@ -92,7 +99,7 @@ def renew(paths: ServicePaths, release_id: str, ttl: float, clock: Callable[[], 
     """Prolong our lock to at least ``ttl`` seconds from now; FencedError where it is not ours."""
     lock = require(paths, release_id, clock)
     until = max(float(lock["until"]), clock() + ttl)
-    kept = {key: lock[key] for key in ("release_id", "owner", "since")}
+    kept = {key: said for key, said in lock.items() if key not in _SEEN}
     write_json(paths.lock, {**kept, "until": until})
 
 

@@ -295,7 +295,9 @@ class _Taking:
             # Falling back to what is committed would send the traffic to where it was just taken away from.
             _lease.drop(self.paths, self.balancer.timer)
             self._record("commit_failed", {"shares": self.wanted, "problem": str(error)}, "")
-            self.unwritten += [self._event(event["event"], event.get("data") or {}) for event in self.step.events]
+            # What has happened has, and the next command begins there: only the commit is owed.
+            for event in self.step.events:
+                self._record(event["event"], event.get("data") or {}, "")
             self.follow()
             raise BalancerError(
                 f"service {service}: the traffic was taken away, but a reload of HAProxy would bring it back, because "

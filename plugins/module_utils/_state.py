@@ -29,7 +29,7 @@ clock.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from copy import deepcopy
 from typing import Any, Optional
 
@@ -82,6 +82,18 @@ def _count(state: State, event: Event) -> None:
         operations.remove(release_id)
     operations.append(release_id)
     del operations[:-OPERATIONS_LENGTH]
+
+
+def unknown_to(theirs: Sequence[str], mine: Sequence[str]) -> list[str]:
+    """The operations among ``mine`` that a journal with the operations ``theirs`` has never heard of.
+
+    A journal remembers a number of them only, so what is older than all that it remembers may have been known to it.
+    """
+    known = set(theirs)
+    since = 0
+    if len(theirs) >= OPERATIONS_LENGTH:
+        since = next((place for place, operation in enumerate(mine) if operation in known), 0)
+    return [operation for operation in mine[since:] if operation not in known]
 
 
 def counts(event: Event) -> bool:

@@ -115,7 +115,7 @@ def _caught_up(paths: ServicePaths, params: dict[str, Any]) -> dict[str, Any]:
     return {
         "changed": True,
         "missed": [event for event in params["events"] if _state.counts(event) and _what(event) not in known],
-        "unknown": [operation for operation in mine if operation not in theirs],
+        "unknown": _state.unknown_to(theirs, mine),
     }
 
 

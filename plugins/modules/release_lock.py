@@ -45,6 +45,17 @@ options:
     description: Who releases, for the message that a second release gets, for example C(alice@ci-4) or an AWX job.
     type: str
     default: ""
+  operation:
+    description: What the lock is for, which a later rollback wants to know of one that died.
+    type: str
+    choices: [release, rollback, retire]
+    default: release
+  holder:
+    description:
+      - Tells two processes with the same O(release_id) apart, such as two that roll out what was deployed. The second
+        is refused as one of another release is, and gives back only what it has taken itself.
+    type: str
+    default: ""
   ttl:
     description:
       - Seconds until the release counts as dead and the lock may be taken by another one, although it was not given
@@ -112,6 +123,7 @@ holder:
     since: {description: When it was taken (UTC)., type: str}
     remaining: {description: Seconds until it runs out., type: float}
     live: {description: Whether it has not run out yet., type: bool}
+    operation: {description: What it is for., type: str}
 fenced:
   description: True on failure because another release holds the lock.
   type: bool
@@ -144,6 +156,7 @@ def run(paths: ServicePaths, params: dict[str, Any], check_mode: bool) -> dict[s
         ours = held is not None and held["release_id"] == release_id
         if params["state"] == "absent":
             return {"changed": ours, "holder": None if ours else held}
+        ours = held is not None and ours and held.get("holder", "") == params["holder"]
         if held and not ours and held["live"] and not params["takeover"]:
             raise _lock.locked_error(paths, held)
         _require_expected(paths, params["expects"])
@@ -165,7 +178,8 @@ def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
         return bool(events)
     before = read_json(paths.lock)
     # First the lock: who holds it is the better answer, where another release has both it and the journal.
-    taken = _lock.acquire(paths, release_id, params["owner"], params["ttl"], params["takeover"])
+    kind = {"operation": params["operation"], "holder": params["holder"]}
+    taken = _lock.acquire(paths, release_id, params["owner"], params["ttl"], params["takeover"], **kind)
     try:
         if taken:
             _require_expected(paths, params["expects"])
@@ -194,6 +208,8 @@ def _require_expected(paths: ServicePaths, expects: Optional[dict[str, Any]]) ->
 def _give_back(paths: ServicePaths, params: dict[str, Any]) -> bool:
     held = read_json(paths.lock)
     if held is None or held["release_id"] != params["release_id"]:
+        return False
+    if params["holder"] and held.get("holder", "") != params["holder"]:
         return False
     try:
         _write(paths, params, "the lock was given back")
@@ -229,6 +245,8 @@ def main() -> None:
             release_id={"type": "str", "required": True},
             state={"type": "str", "choices": ["present", "absent"], "default": "present"},
             owner={"type": "str", "default": ""},
+            operation={"type": "str", "choices": list(_lock.OPERATIONS), "default": "release"},
+            holder={"type": "str", "default": ""},
             ttl={"type": "float", "default": 30},
             expects={"type": "dict", "options": expects},
             takeover={"type": "bool", "default": False},

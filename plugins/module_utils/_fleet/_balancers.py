@@ -13,9 +13,10 @@ from typing import Any, Optional
 
 from .._capacity import overload
 from .._errors import StateError
-from .._state import COLORS, State, other
+from .._state import COLORS, State, other, unknown_to
 
 Plan = dict[str, Any]
+CAME_TO_NOTHING = ("rolled_back", "aborted", "failed")
 
 
 class Fleet:
@@ -42,31 +43,33 @@ class Fleet:
     @property
     def behind(self) -> list[str]:
         """Balancers whose journal says something else than the newest."""
-        newest = _told(self.state)
-        operations = set(self.state["operations"])
+        newest, known = self.state, self.state["operations"]
+        states = {host: self.journals[host]["state"] for host in sorted(self.journals)}
         return [
             host
-            for host in sorted(self.journals)
-            if _told(self.journals[host]["state"]) != newest
-            or set(self.journals[host]["state"]["operations"]) != operations
+            for host, state in states.items()
+            if _told(state) != _told(newest)
+            or unknown_to(state["operations"], known)
+            or unknown_to(known, state["operations"])
         ]
 
     @property
     def forked(self) -> dict[str, list[str]]:
         """By balancer the operations that the newest has never heard of, where there are such."""
         known = self.state["operations"]
-        strange = {
-            host: [release for release in self.journals[host]["state"]["operations"] if release not in known]
-            for host in self.behind
-        }
+        strange = {host: unknown_to(known, self.journals[host]["state"]["operations"]) for host in self.behind}
         return {host: releases for host, releases in strange.items() if releases}
 
-    def _knows(self, host: str) -> tuple[int, int, int, str]:
+    def _knows(self, host: str) -> tuple[int, bool, int, int, str]:
         """How much the journal of ``host`` knows; a clock only where nothing else tells two apart."""
         state = self.journals[host]["state"]
-        mine = set(state["operations"])
-        covered = sum(set(other["state"]["operations"]) <= mine for other in self.journals.values())
-        return covered, int(state["generation"]), int(state["steps"]), str(state["updated"] or "")
+        mine = state["operations"]
+        covered = sum(not unknown_to(mine, other["state"]["operations"]) for other in self.journals.values())
+        # A release that came to nothing did so after all that it had committed on any balancer.
+        ended = any(
+            last["release_id"] == mine[-1] and last["outcome"] in CAME_TO_NOTHING for last in state["history"][-1:]
+        )
+        return covered, ended, int(state["generation"]), int(state["steps"]), str(state["updated"] or "")
 
     @property
     def the_release(self) -> str:
@@ -121,32 +124,50 @@ class Fleet:
     def died(self) -> bool:
         """Whether an operation was cut off, so that traffic may be where nobody wanted to leave it."""
         left = any(journal["lock"] and not journal["lock"]["live"] for journal in self.journals.values())
-        return left or bool(self.state["release"]) or bool(self.behind)
+        return left or self._owed or bool(self.state["release"]) or bool(self.behind)
+
+    @property
+    def _owed(self) -> bool:
+        """Whether a commit that belongs to what has happened is missing, because a disk did not take it."""
+        stable = self.state["stable"]
+        return bool(stable) and self.committed(stable) < 100
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether any balancer does something else, with no release in progress, than to send all to what is stable."""
+        wanted = {color: 100.0 if color == self.state["stable"] else 0.0 for color in COLORS}
+        return bool(self.behind) or any(shares != wanted for shares in self.every_share())
 
     @property
     def cut_off_in_vain(self) -> bool:
-        """Whether the last operation was cut off, and left the color that was stable before it in its place."""
-        dead = {journal["lock"]["release_id"] for journal in self.journals.values() if journal["lock"]}
+        """Whether the last operation was cut off, and left the color that was stable before it in its place.
+
+        One that was itself to go back, or that only stopped containers, is in nobody's way who wants to go back now,
+        unless it has done so.
+        """
+        locks = [journal["lock"] for journal in self.journals.values() if journal["lock"]]
+        dead = {lock["release_id"] for lock in locks}
         done, history = self.state["operations"], self.state["history"]
-        promoted = bool(history) and history[-1]["outcome"] == "promoted" and history[-1]["release_id"] in dead
+        releases = {lock["release_id"] for lock in locks if lock.get("operation", "release") == "release"}
         # Whoever died before it had anything to tell is not known by its id.
-        return bool(dead) and not promoted and (bool(dead & set(done[-1:])) or not dead & set(done))
+        if releases - set(done):
+            return True
+        if history and history[-1]["release_id"] in dead:
+            return bool(history[-1]["outcome"] != "promoted" and history[-1]["release_id"] == done[-1])
+        return bool(releases & set(done[-1:]))
 
     @property
     def given_up_in_part(self) -> bool:
-        """Whether a balancer that was lost meanwhile still has a release in progress that the others have given up."""
-        history = self.state["history"]
-        given_up = history[-1]["release_id"] if history and history[-1]["outcome"] != "promoted" else None
-        releases = [journal["state"]["release"] for journal in self.journals.values()]
-        return any(release and release["release_id"] == given_up for release in releases)
+        """Whether a balancer has missed that the last release was given up or taken back, or could not commit it."""
+        history, newest = self.state["history"], self.state
+        if not history or history[-1]["outcome"] == "promoted":
+            return False
+        return self._owed or any(_traffic(self.journals[host]["state"]) != _traffic(newest) for host in self.behind)
 
-    def live_lock(self, *, but: Optional[str] = None) -> Optional[tuple[str, Mapping[str, Any]]]:
-        """The balancer and lock of a release that is alive now, other than release ``but``."""
-        for host in sorted(self.journals):
-            lock = self.journals[host]["lock"]
-            if lock and lock["live"] and lock["release_id"] != but:
-                return host, lock
-        return None
+    @property
+    def locked(self) -> bool:
+        """Whether any balancer has a lock, of a release that is alive or dead."""
+        return any(journal["lock"] for journal in self.journals.values())
 
     def shares(self, where: str) -> dict[str, dict[str, float]]:
         """Per cent by balancer and color; ``where`` is ``disk`` or ``runtime``."""
@@ -163,9 +184,19 @@ class Fleet:
                 if shares[color] > 0:
                     raise StateError(
                         f"service {self.service}: {host} {what} {shares[color]:g} % of the traffic to {color}, which "
-                        "should be idle; look with sluice.bluegreen.status, then bring all traffic to one color with "
-                        "sluice.bluegreen.rollback"
+                        "should be idle; look with sluice.bluegreen.status, then bring all traffic to what is stable "
+                        "with sluice.bluegreen.abort"
                     )
+
+    def require_somebody(self, color: str, way: str) -> None:
+        """No balancer may be brought to a ``color`` that it calls down, away from one that answers; ``way`` is out."""
+        for host, shares in self.shares("runtime").items():
+            up = {server.get("color") for server in self.splits[host]["servers"].values() if server["up"]}
+            if color not in up and other(color) in up and shares[other(color)] > 0:
+                raise StateError(
+                    f"service {self.service}: by the journal {color} is stable, but {host} calls no server of it up, "
+                    f"and {other(color)} answers; see to the containers of {color}, or {way}. Nothing was changed"
+                )
 
     def require_servers(self, servers: Mapping[str, Sequence[str]]) -> None:
         """Every balancer's HAProxy has the servers of the inventory (names by color), and no other."""
@@ -202,15 +233,15 @@ class Fleet:
                 return f"seen from {host}, {problem}"
         return None
 
-    def require_unlocked(self, *, but: Optional[str] = None) -> None:
-        held = self.live_lock(but=but)
-        if held:
-            host, lock = held
-            raise StateError(
-                f"service {self.service} is locked on {host} by release {lock['release_id']} of "
-                f"{lock['owner'] or 'unknown'} since {lock['since']} ({lock['remaining']:.0f} s left). "
-                "Wait for it to end; rollback and abort may take over from it with -e takeover=true"
-            )
+    def require_unlocked(self) -> None:
+        for host in sorted(self.journals):
+            lock = self.journals[host]["lock"]
+            if lock and lock["live"]:
+                raise StateError(
+                    f"service {self.service} is locked on {host} by release {lock['release_id']} of "
+                    f"{lock['owner'] or 'unknown'} since {lock['since']} ({lock['remaining']:.0f} s left). "
+                    "Wait for it to end; rollback and abort may take over from it with -e takeover=true"
+                )
 
     def require_reversible(self, way: str, allowed: bool) -> None:
         """No way back out of what cannot be reversed once its version has served, unless that is ``allowed``."""
@@ -229,6 +260,11 @@ def _told(state: Mapping[str, Any]) -> tuple[Any, ...]:
     release = state["release"] or {}
     keys = ("release_id", "version", "color", "phase", "stage", "reversible", "hooks")
     return state["stable"], state["shares"], state["colors"], [release.get(key) for key in keys]
+
+
+def _traffic(state: Mapping[str, Any]) -> tuple[Any, ...]:
+    """What of a journal says where the traffic belongs."""
+    return state["stable"], state["shares"], (state["release"] or {}).get("release_id")
 
 
 def _expects(state: Mapping[str, Any]) -> dict[str, Any]:

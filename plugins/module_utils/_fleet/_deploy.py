@@ -53,6 +53,9 @@ def deploy_plan(
     if not fleet.died:
         fleet.require_idle(candidate)
     stable = state["stable"]
+    settle = not resumes and any(shares[candidate] > 0 for shares in fleet.every_share())
+    if settle and stable:
+        fleet.require_somebody(stable, "go back with sluice.bluegreen.rollback -e force=true")
     if stable:
         fleet.require_capacity(candidate, max_load, way="add VMs to its group, or raise that limit", all_up=True)
     return {
@@ -65,5 +68,5 @@ def deploy_plan(
         "reversible": release["reversible"] if resumes else reversible,
         "supersedes": release["release_id"] if release else None,
         "resume": bool(resumes),
-        "settle": not resumes and any(shares[candidate] > 0 for shares in fleet.every_share()),
+        "settle": settle,
     }

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Optional
 
 from .._errors import StateError
-from .._state import State, other
+from .._state import State, candidate_color, other
 from ._balancers import Fleet, Plan
 
 
@@ -48,21 +48,28 @@ def rollback_plan(
             "from_version": release["version"],
             "previous": fleet.version_on(release["color"]),
         }
-    if not stable:
-        raise StateError(f"service {fleet.service} was never released, so there is nothing to go back to")
-    unsettled = bool(fleet.behind) or any(shares != state["shares"] for shares in fleet.every_share())
     # What was cut off is taken back, and nothing before it: the traffic may be there already, on some or on all.
     in_vain = fleet.cut_off_in_vain or fleet.given_up_in_part
-    if (abort and unsettled) or (not abort and not force and in_vain):
+    if not stable and not fleet.unsettled:
+        raise StateError(f"service {fleet.service} was never released, so there is nothing to go back to")
+    if (abort and fleet.unsettled) or (not abort and (fleet.forked or (in_vain and not force))):
+        left = other(stable) if stable else candidate_color(state)
+        if stable and not force:
+            fleet.require_somebody(stable, "go there with -e force=true")
         return {
             "kind": "unsettled",
             "gives_up": None,
             "to": stable,
             "to_version": fleet.version_on(stable),
-            "from": other(stable),
-            "from_version": fleet.version_on(other(stable)),
+            "from": left,
+            "from_version": fleet.version_on(left),
             "previous": None,
         }
+    if not stable:
+        raise StateError(
+            f"service {fleet.service}: no release was ever promoted, so there is nothing to go back to; give up what "
+            "there is with sluice.bluegreen.abort. Nothing was changed"
+        )
     if abort:
         raise StateError(
             f"service {fleet.service}: no release is in progress, {stable} serves {fleet.version_on(stable)}; to go "
@@ -94,7 +101,8 @@ def rollback_plan(
         )
     down = [host for host in sorted(fleet.splits) if not _servers_up(fleet.splits[host], servers[back])]
     retired = "kept" in entry
-    start = retired and bool(down or fleet.capacity_problem(back, max_load))
+    # Whoever holds or held the lock may be stopping what still runs.
+    start = retired and bool(down or fleet.locked or fleet.capacity_problem(back, max_load))
     for host in down if not start else []:
         if not force:
             raise StateError(

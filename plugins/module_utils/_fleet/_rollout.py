@@ -26,6 +26,12 @@ def rollout_plan(
     state = fleet.state
     release = state["release"]
     if not release:
+        if any(journal["state"]["release"] for journal in fleet.journals.values()):
+            raise StateError(
+                f"service {fleet.service}: the last release ended on {fleet.newest} and not on "
+                f"{', '.join(fleet.behind)}; bring all of them to what {fleet.newest} says with "
+                "sluice.bluegreen.abort. Nothing was changed"
+            )
         raise StateError(
             f"service {fleet.service}: there is no release to roll out; put a version on the idle color with "
             "sluice.bluegreen.deploy, or do both with sluice.bluegreen.release"
@@ -34,7 +40,8 @@ def rollout_plan(
     dead = release["phase"] == "rolling"
     # A step of the process that died, or that paused, may still come late: only a new id keeps it out.
     anew = dead or paused
-    fleet.require_unlocked(but=None if anew else release["release_id"])
+    # Who deployed it has given its lock back: one that is alive is another rollout of the same release.
+    fleet.require_unlocked()
     fleet.require_one_story()
     fleet.require_lease()
     if paused and not promote:
@@ -70,6 +77,7 @@ def rollout_plan(
         fleet.require_capacity(candidate, max_load, way="see to its containers, or raise that limit")
     # Only what was judged is made durable, and of the dead one's last stage nothing is left to judge: it is done again.
     passed = min(float(release["split"]), 100.0 - SMALLEST_SPLIT) if dead else 0.0
+    committed = min(shares[candidate] for shares in fleet.shares("disk").values())
     return {
         "release_id": None if anew else release["release_id"],
         "resumes": release["release_id"] if anew else None,
@@ -79,7 +87,7 @@ def rollout_plan(
         "previous": fleet.version_on(candidate),
         "first": stable is None,
         "reversible": release["reversible"],
-        "start_share": max(passed, fleet.committed(candidate)) if anew else 0.0,
+        "start_share": max(passed, committed) if anew else 0.0,
         "start_stage": int(release["stage"]) if anew else 0,
         "second_look": bool(release.get("second_look")),
         "image": release.get("image"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import BalancerError, StateError
 from step_machine import SERVERS, STABLE, HAProxy, Machine, WebServer
 from two_balancers import Pair
 
@@ -89,8 +89,49 @@ def test_and_may_be_cut_off_on_that_way_back(pair: Pair, command: str) -> None:
         pair.time_passes()
         assert pair.not_safe() == [], where
         assert may_differ or not pair.differ, where
+        assert pair.fleet.state["stable"] == "blue", f"{where}: what was taken back is believed"
         pair.do(pair.command(command))
         assert pair.not_settled("v2" if command == "release" else None) == [], f"{where}, then {command}"
+
+
+@pytest.mark.parametrize("lost", HOSTS)
+@pytest.mark.parametrize("command", ["release", "rollback"])
+def test_a_balancer_that_is_lost_on_that_way_back_is_brought_to_what_the_other_says(
+    pair: Pair, command: str, lost: str
+) -> None:
+    """Its journal has the promotion, or nothing, and the candidate is gone by then."""
+    refused_by_one(pair)
+    for step in pair.take_back():
+        step.act(next(host for host in HOSTS if host != lost))
+    pair.time_passes()
+    assert pair.fleet.state["stable"] == "blue"
+    pair.do(pair.command(command))
+    assert pair.not_settled("v1" if command == "rollback" else "v2") == []
+
+
+@pytest.mark.parametrize("command", ["release", "rollback", "abort"])
+@pytest.mark.parametrize("hosts", [HOSTS, HOSTS[:1], HOSTS[1:]], ids=" and ".join)
+def test_a_way_back_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_command(
+    pair: Pair, hosts: tuple[str, ...], command: str
+) -> None:
+    """From v1 back to v0, with a file in HAProxy's folder that it does not take."""
+    strange = [pair.machines[host].paths.config.with_name("zz-strange.cfg") for host in hosts]
+    for path in strange:
+        path.write_text("frontend of nobody\n    bind nowhere\n")
+    steps = pair.rollback()
+    for step in steps:
+        for host in HOSTS:
+            if step.name == "go back" and host in hosts:
+                with pytest.raises(BalancerError, match="the traffic was taken away, but"):
+                    step.act(host)
+                assert not any(pair.machines[host].runtime[name] for name in SERVERS["blue"])
+            elif step.name != OVER.removesuffix(" on both") or host not in hosts:
+                step.act(host)
+    for path in strange:
+        path.unlink()
+    pair.time_passes()
+    pair.do(pair.command(command))
+    assert pair.not_settled("v2" if command == "release" else "v0") == []
 
 
 def test_the_next_command_may_be_cut_off_too(pair: Pair) -> None:

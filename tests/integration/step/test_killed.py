@@ -220,6 +220,8 @@ def test_a_lock_killed_on_any_line_is_free_or_ours(machine: Machine) -> None:
     params = {
         "release_id": "r2",
         "owner": "bob",
+        "operation": "release",
+        "holder": "",
         "ttl": 60,
         "takeover": True,
         "renew": False,

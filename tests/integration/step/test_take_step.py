@@ -314,13 +314,13 @@ class TestACommitThatFails:
         assert machine.runtime == weights(STABLE)
         assert machine.disk == weights(ALL_GREEN)
         assert (machine.lease, machine.timers.running) == (None, {}), "nothing may send the traffic back by itself"
-        assert machine.events[-1] == "commit_failed"
+        assert machine.events[-2:] == ["commit_failed", "rolled_back"], "what has happened is told, and what is owed"
         assert machine.state["shares"] == ALL_GREEN
 
         broken.unlink()
         assert machine.back(release_id="r2").changed
         assert machine.disk == machine.runtime == weights(STABLE)
-        assert machine.events[-3:] == ["commit_failed", "committed", "rolled_back"]
+        assert machine.events[-4:] == ["commit_failed", "rolled_back", "committed", "rolled_back"]
 
     def test_back_without_systemd_the_traffic_goes_and_a_warning_says_so(self, machine: Machine) -> None:
         machine.take(ALL_GREEN)

@@ -51,6 +51,8 @@ def lock(machine: Machine, check_mode: bool = False, **params: Any) -> Any:
         "owner": "alice@ci",
         "ttl": 60,
         "takeover": False,
+        "operation": "release",
+        "holder": "",
         "renew": False,
         "expects": None,
         "socket": machine.haproxy.socket,
@@ -203,6 +205,14 @@ class TestTheLock:
                 lock(machine, check_mode, release_id="r2", events=[{"event": "release_started", "data": {}}])
             assert caught.value.details["holder"]["release_id"] == "r1"
         assert machine.seen() == before
+
+    def test_who_was_refused_does_not_give_back_what_another_process_of_the_release_has(self, machine: Machine) -> None:
+        lock(machine, release_id="r2", takeover=True, holder="7")
+        with pytest.raises(LockedError, match="locked by release r2"):
+            lock(machine, release_id="r2", holder="8")
+        assert lock(machine, release_id="r2", state="absent", holder="8")["changed"] is False
+        assert lock(machine, release_id="r2", renew=True)["holder"]["live"]
+        assert lock(machine, release_id="r2", state="absent", holder="7")["changed"] is True
 
     def test_a_takeover_fences_the_one_before(self, machine: Machine) -> None:
         machine.take(SPLIT_25)

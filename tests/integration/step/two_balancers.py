@@ -80,7 +80,9 @@ class Pair:
 
     def command(self, name: str) -> Iterator[Step]:
         """What a person may do next; version v2 is what is released."""
-        return self.rollback() if name == "rollback" else self.release(resume=name == "resume")
+        if name in ("rollback", "abort"):
+            return self.rollback(abort=name == "abort")
+        return self.release(resume=name == "resume")
 
     def release(self, resume: bool = False) -> Iterator[Step]:
         plan = self._planned(deploy_plan(self.fleet, "v2", resume=resume))
@@ -114,10 +116,10 @@ class Pair:
         yield self._shift(release_id, self._all_on(candidate), "promote", commit=True, events=events)
         yield self._give_back(release_id, [])
 
-    def rollback(self) -> Iterator[Step]:
-        plan = self._planned(rollback_plan(self.fleet, SERVERS, takeover=False, force=False))
+    def rollback(self, abort: bool = False) -> Iterator[Step]:
+        plan = self._planned(rollback_plan(self.fleet, SERVERS, takeover=False, force=False, abort=abort))
         release_id = plan["release_id"]
-        yield from self._lock(plan, journal="best_effort")
+        yield from self._lock(plan, journal="best_effort", operation="rollback")
         event = {
             "release": {"event": "rolled_back", "data": {"cause": "operator", "gives_up": plan["gives_up"]}},
             "promoted": {"event": "reverted", "data": {"from_color": plan["from"], "to_color": plan["to"]}},
@@ -138,11 +140,11 @@ class Pair:
     def _planned(self, plan: Mapping[str, Any]) -> dict[str, Any]:
         return {**plan, **self.fleet.common, "release_id": plan.get("release_id") or f"r{next(self.ids)}"}
 
-    def _lock(self, plan: Mapping[str, Any], journal: str = "required") -> Iterator[Step]:
+    def _lock(self, plan: Mapping[str, Any], journal: str = "required", operation: str = "release") -> Iterator[Step]:
         release_id = plan["release_id"]
 
         def take(host: str) -> None:
-            self._call_lock(host, release_id, expects=plan["expects"][host])
+            self._call_lock(host, release_id, expects=plan["expects"][host], operation=operation)
 
         yield Step("lock", take)
         known = plan["catch_up"]
@@ -180,7 +182,7 @@ class Pair:
     def _call_lock(self, host: str, release_id: str, **given: Any) -> None:
         machine = self.on(host)
         options: dict[str, Any] = {"state": "present", "owner": "alice@ci", "ttl": LEASE, "takeover": False}
-        options.update(expects=None, renew=False, events=[])
+        options.update(expects=None, renew=False, events=[], operation="release", holder="")
         release_lock.run(machine.paths, {**options, **self._common(machine), "release_id": release_id, **given}, False)
 
     @staticmethod

@@ -71,6 +71,25 @@ def test_takeover_takes_it_from_a_live_release(paths: ServicePaths, clock: Clock
         _lock.require(paths, "r1", clock)
 
 
+def test_two_processes_of_one_release_are_told_apart(paths: ServicePaths, clock: Clock) -> None:
+    """Two that roll out what was deployed: they have its id in common."""
+    _lock.acquire(paths, "r1", "alice", 60, clock=clock, holder="7")
+    with pytest.raises(LockedError, match="release r1 of alice"):
+        _lock.acquire(paths, "r1", "bob", 60, clock=clock, holder="8")
+    _lock.renew(paths, "r1", 90, clock)
+    assert _lock.acquire(paths, "r1", "alice", 60, clock=clock, holder="7") is False
+    clock.now += 91
+    assert _lock.acquire(paths, "r1", "bob", 60, clock=clock, holder="8") is True
+
+
+def test_a_lock_that_is_prolonged_says_still_what_it_is_for(paths: ServicePaths, clock: Clock) -> None:
+    _lock.acquire(paths, "r1", "alice", 60, clock=clock, operation="retire")
+    _lock.renew(paths, "r1", 90, clock)
+    held = _lock.current(paths, clock)
+    assert held is not None
+    assert (held["operation"], held["remaining"]) == ("retire", 90)
+
+
 def test_a_step_after_the_end_of_its_release_is_fenced(paths: ServicePaths, clock: Clock) -> None:
     _lock.acquire(paths, "r1", "alice", 60, clock=clock)
     _lock.drop(paths, "r1")

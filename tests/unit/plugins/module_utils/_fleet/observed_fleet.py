@@ -45,12 +45,13 @@ def split(
     return {
         "runtime": {"shares": runtime},
         "disk": {"shares": disk or runtime},
-        "servers": {name: {"up": name not in down} for name in names},
+        "servers": {name: {"up": name not in down, "color": name.rstrip("12")} for name in names},
     }
 
 
-def held(release_id: str = "r9", live: bool = True) -> dict[str, Any]:
+def held(release_id: str = "r9", live: bool = True, operation: str = "release") -> dict[str, Any]:
     return {
+        "operation": operation,
         "release_id": release_id,
         "owner": "bob@ci",
         "since": "12:00",

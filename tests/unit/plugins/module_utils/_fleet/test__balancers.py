@@ -16,6 +16,7 @@ from observed_fleet import (
     SERVERS,
     V1_ON_BLUE,
     V2_ON_GREEN,
+    event,
     fleet,
     journal,
     promoted,
@@ -61,7 +62,9 @@ def test_two_journals_that_each_know_of_another_release_are_not_merged() -> None
     ):
         with pytest.raises(StateError, match="lb2 knows of r2, of which lb1 has never heard, and the other way round"):
             decide()
-    assert rollback_plan(fleet, SERVERS, takeover=False, force=True)["to"] == "blue"
+    for abort in (False, True):
+        plan = rollback_plan(fleet, SERVERS, takeover=False, force=True, abort=abort)
+        assert (plan["kind"], plan["to"]) == ("unsettled", "green"), "what the newest says, and no other version"
 
 
 def test_a_balancer_that_can_hold_no_lease_stops_what_needs_one_and_no_way_back() -> None:
@@ -77,3 +80,27 @@ def test_a_plan_says_what_every_journal_must_still_say() -> None:
         "lb1": {"stable": "blue", "release_id": "r2"},
         "lb2": {"stable": "blue", "release_id": "r2"},
     }
+
+
+def operations(count: int) -> list[dict[str, Any]]:
+    """So many rollbacks to and fro, after the releases."""
+    found = list(V2_ON_GREEN)
+    for number in range(count):
+        to, left = ("blue", "green") if number % 2 == 0 else ("green", "blue")
+        found.append(event("committed", f"b{number}", shares={to: 100.0, left: 0.0}))
+        found.append(event("reverted", f"b{number}", from_color=left, to_color=to))
+    return found
+
+
+@pytest.mark.parametrize("count", [97, 98, 99, 250])
+def test_what_a_journal_does_not_remember_any_more_makes_no_two_stories(count: int) -> None:
+    """It remembers a hundred; with one that the other missed it has forgotten one that the other has not."""
+    fleet = two(operations(count), operations(count + 1))
+    assert (fleet.newest, fleet.behind, fleet.forked) == ("lb2", ["lb1"], {})
+    assert two(operations(count), operations(count)).behind == []
+
+
+def test_two_long_journals_that_differ_are_two_stories_all_the_same() -> None:
+    started = event("release_started", "strange", version="v9", color="blue")
+    fleet = two([*operations(200), started], operations(201))
+    assert list(fleet.forked.values()) in ([["strange"]], [["b200"]])

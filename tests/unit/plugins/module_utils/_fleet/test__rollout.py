@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._balancers import Fleet
 from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._deploy import deploy_plan
 from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._rollout import rollout_plan
-from observed_fleet import ON_BLUE, ON_GREEN, V1_ON_BLUE, event, fleet, rolling
+from observed_fleet import ON_BLUE, ON_GREEN, PAUSED_25, V1_ON_BLUE, event, fleet, held, journal, rolling, split
 
 
 def test_a_rollout_takes_the_deployed_release() -> None:
@@ -69,6 +70,29 @@ def test_a_release_that_died_with_all_stages_passed_does_the_last_one_again_unle
     assert 99 < plan["start_share"] < 100
     committed = [*passed, event("committed", shares=ON_GREEN)]
     assert rollout_plan(fleet(committed, ON_GREEN), None, promote=False, resume=True)["start_share"] == 100.0
+
+
+def test_a_stage_that_one_balancer_has_not_committed_is_done_again_on_all() -> None:
+    """One that was lost meanwhile works with less, and nobody has judged it with all."""
+    events = [*rolling(), event("committed", shares=ON_GREEN)]
+    journals = {"lb1": journal(events), "lb2": journal(rolling())}
+    half = Fleet("shop", journals, {"lb1": split(ON_GREEN), "lb2": split(PAUSED_25)})
+    assert rollout_plan(half, None, promote=False, resume=True)["start_share"] == 25.0
+    assert rollout_plan(half, None, promote=True)["start_share"] == 25.0
+
+
+def test_a_second_rollout_of_one_release_is_refused_while_the_first_is_alive() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("deployed")]
+    with pytest.raises(StateError, match="locked on lb2 by release r2 of bob@ci"):
+        rollout_plan(fleet(events, ON_BLUE, held("r2")), None, promote=False)
+
+
+def test_a_release_that_ended_on_one_balancer_only_is_told_from_none() -> None:
+    promoted_on_one = [*rolling(), event("committed", shares=ON_GREEN), event("promoted")]
+    journals = {"lb1": journal(promoted_on_one), "lb2": journal([*rolling(), event("paused")])}
+    half = Fleet("shop", journals, {"lb1": split(ON_GREEN), "lb2": split(PAUSED_25)})
+    with pytest.raises(StateError, match=r"ended on lb1 and not on lb2; .* with sluice\.bluegreen\.abort"):
+        rollout_plan(half, None, promote=True)
 
 
 def test_a_release_that_died_in_its_second_look_begins_with_that_stage_and_has_no_third() -> None:
