@@ -23,6 +23,8 @@ from demo.traffic import Request
 # What a release is made of. Pages for people change nothing in it.
 FOLDERS = ("playbooks", "plugins", "roles")
 ENDINGS = (".py", ".yml", ".j2", ".map")
+# What makes hosts or the templates of AWX, and no play of a release asks.
+ASIDE = ("playbooks/awx.yml", "playbooks/provision.yml", "playbooks/deprovision.yml", "roles/awx", "roles/provision")
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,9 @@ class Kept:
 def digest(root: Path) -> str:
     """Twelve hexadecimal digits that change with any file that a release may be made of."""
     found = hashlib.sha256()
-    for path in sorted(path for folder in FOLDERS for path in (root / folder).rglob("*") if path.suffix in ENDINGS):
+    aside = [root / path for path in ASIDE]
+    files = (path for folder in FOLDERS for path in (root / folder).rglob("*") if path.suffix in ENDINGS)
+    for path in sorted(path for path in files if not any(path.is_relative_to(other) for other in aside)):
         found.update(f"{path.relative_to(root)}\0{path.stat().st_size}\0".encode())
         found.update(path.read_bytes())
     return found.hexdigest()[:12]

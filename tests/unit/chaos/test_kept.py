@@ -83,6 +83,8 @@ def test_the_digest_changes_with_what_a_release_is_made_of_and_with_nothing_else
     (tmp_path / "roles" / "deploy" / "README.md").write_text("words")
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "chaos.yml").write_text("words")
+    (tmp_path / "roles" / "awx").mkdir()
+    (tmp_path / "roles" / "awx" / "main.yml").write_text("- name: Make the templates\n")
     assert digest(tmp_path) == first
     task.write_text("- name: Deplox\n")
     changed = digest(tmp_path)
