@@ -32,7 +32,10 @@ STEPS: list[tuple[str, str, dict[str, object]]] = [
     ("release", "release", {**SHOP, "version": "v2"}),
     ("status", "status", {}),
     ("rollback", "rollback", SHOP),
+    ("fetch", "fetch", {**SHOP, "version": "v3"}),
     ("deploy", "deploy", {**SHOP, "version": "v3"}),
+    ("preview", "preview", SHOP),
+    # Of which `promote` is the part after a pause.
     ("rollout", "rollout", SHOP),
     ("retire", "retire", {**SHOP, "at_once": True}),
     ("rollback_retired", "rollback", SHOP),
