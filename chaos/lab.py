@@ -32,6 +32,7 @@ FAULTY = "mail"
 STATE = "/var/lib/sluice"
 PYTHON = "/usr/bin/python3"
 AHEAD = "/run/chaos-clock"
+STRANGE = "/etc/haproxy/conf.d/zz-chaos.cfg"
 UP_WITHIN = 90.0
 
 
@@ -174,6 +175,10 @@ class Lab:
             f"&& cp -a /run/chaos/. {STATE}/ && {{ dd if=/dev/zero of={STATE}/full bs=1k 2>/dev/null || true; }}",
         )
 
+    def config_break(self, host: str) -> None:
+        """A file beside the services' that HAProxy refuses; it goes on with what it has loaded."""
+        self.shell(host, f"printf 'frontend of nobody\\n    bind nowhere\\n' > {STRANGE}")
+
     def clock_ahead(self, host: str) -> None:
         """Whatever Ansible runs there has a clock an hour ahead; CLOCK_BOOTTIME is as it is."""
         self.shell(
@@ -202,6 +207,7 @@ class Lab:
                 f"rm -f {STATE}/full; rm -rf /run/chaos; cp -a {STATE} /run/chaos; umount {STATE}; "
                 f"rm -rf {STATE}/*; cp -a /run/chaos/. {STATE}/; rm -rf /run/chaos",
             ),
+            "config_break": lambda: self.run(host, "rm", "-f", STRANGE),
             "clock_ahead": lambda: self.shell(host, f"[ ! -e {PYTHON}.real ] || mv -T {PYTHON}.real {PYTHON}"),
         }
         mends.get(action, lambda: None)()
@@ -221,6 +227,7 @@ class Lab:
         for host in self.balancers:
             if host in hosts:
                 self.mend("clock_ahead", host)
+                self.mend("config_break", host)
                 self.mend("balancer_hide", host)
                 if f" {STATE} " in self.shell(host, "cat /proc/mounts"):
                     self.mend("disk_fill", host)
