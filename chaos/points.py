@@ -109,7 +109,7 @@ STAGE_FAULTS = (
     Fault("candidate's VM killed", "vm_kill", alone=True),
     Fault("candidate's container killed", "container_kill"),
     Fault("balancer's /var/lib full", "disk_fill", lasts=True, alone=True),
-    Fault("balancer's HAProxy configuration broken by others", "config_break", lasts=True, alone=True),
+    Fault("balancer's HAProxy configuration broken by others", "config_break", alone=True),
     Fault("balancer's clock an hour ahead", "clock_ahead", lasts=True, alone=True),
     Fault("second release during the first", "second_release"),
 )
@@ -178,11 +178,11 @@ def faults(tasks: Sequence[Task]) -> list[Case]:
 
 
 def _after(fault: Fault, index: int) -> tuple[str, ...]:
-    if fault.action in ("disk_fill", "config_break"):
-        # Nothing new is begun on a balancer that can write nothing down, or commit nothing; back it goes all the same.
+    if fault.action == "disk_fill":
+        # Nothing new is begun on a balancer that can write nothing down; back it goes all the same.
         return ("rollback", "release")
-    if fault.action in ("vm_kill", "container_kill"):
-        # What a rollback would go back to may be what was killed.
+    if fault.action in ("vm_kill", "container_kill", "config_break"):
+        # What a rollback would go back to may be what was killed, or what a release that went back by itself has left.
         return ("release",)
     return (_turn(index),)
 

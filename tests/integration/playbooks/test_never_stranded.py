@@ -178,6 +178,29 @@ def test_a_balancer_that_is_lost_keeps_no_other_from_going_back_and_catches_up(m
     assert "can go back to v2 on green, with -e force=true only: v2 was itself rolled back" in told
 
 
+@pytest.mark.parametrize(("refusing", "command"), [(("lb1", "lb2"), "rollback"), (("lb2",), "abort")])
+def test_a_rollback_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_command(
+    machines: Machines, play: Play, refusing: tuple[str, ...], command: str
+) -> None:
+    """The disk of a balancer still has the version that is being left, and a reload would bring it back."""
+    v2_serves(machines)
+    strange = [machines[name].paths.config.with_name("zz-strange.cfg") for name in refusing]
+    for path in strange:
+        path.write_text("frontend of nobody\n    bind nowhere\n")
+    done = play("rollback")
+    assert done.status != 0, done.output
+    assert "the traffic was taken away, but a reload of HAProxy would bring it back" in said(done)
+    for name, machine in machines.items():
+        assert not any(machine.runtime[server] for server in ("green1", "green2")), name
+        assert machine.disk == (GREEN if name in refusing else STABLE), name
+        assert _lock.current(machine.paths) is None, f"{name}: nobody need wait for its lock"
+    for path in strange:
+        path.unlink()
+    assert play(command).status == 0
+    all_on(machines, STABLE)
+    assert {machine.state["stable"] for machine in machines.values()} == {"blue"}
+
+
 def test_what_cannot_be_reversed_is_frozen_and_goes_back_only_by_force(machines: Machines, play: Play) -> None:
     v2_deployed(machines, reversible=False)
     stages = [{"split": 50, "dwell": "1s", "timeout": "2s", "on_timeout": "rollback"}, 100]
