@@ -32,10 +32,12 @@ class _Unsafe(yaml.SafeDumper):
         return super().represent_data(data)
 
 
-def survey(answers: Mapping[str, Any]) -> str:
-    """The file of extra variables."""
+def survey(answers: Mapping[str, Any], template: Mapping[str, Any] | None = None) -> str:
+    """The file of extra variables; ``template`` are those that the job template itself has, which are not marked."""
+    marked = ((name, answer, _Unsafe) for name, answer in answers.items())
+    trusted = ((name, value, yaml.SafeDumper) for name, value in (template or {}).items())
     return "".join(
-        yaml.dump({name: answer}, Dumper=_Unsafe, default_flow_style=False) for name, answer in answers.items()
+        yaml.dump({name: value}, Dumper=dumper, default_flow_style=False) for name, value, dumper in (*marked, *trusted)
     )
 
 
@@ -97,12 +99,14 @@ def run_job(
     answers: Mapping[str, Any],
     *options: str,
     plays: Sequence[Any] | None = None,
+    template: Mapping[str, Any] | None = None,
     slice_hosts: Sequence[str] | None = None,
     timeout: int = 600,
     cancel: Callable[[Sequence[Event]], bool] = lambda _events: False,
 ) -> Job:
     """Run a playbook of the project, or ``plays`` in its place, with ansible-core ``core``.
 
+    ``template`` are the extra variables of the job template, beside the ``answers`` that a launch brings.
     ``slice_hosts`` are the only hosts that a slice's inventory has. ``timeout`` and ``cancel``, which is asked all the
     time, end it as AWX does.
     """
@@ -115,7 +119,7 @@ def run_job(
     hosts = data / "inventory" / "hosts"
     hosts.write_text(script(inventory, slice_hosts), encoding="utf-8")
     hosts.chmod(0o700)
-    (data / "env" / "extravars").write_text(survey({**META, **answers}), encoding="utf-8")
+    (data / "env" / "extravars").write_text(survey({**META, **answers}, template), encoding="utf-8")
     events: list[Event] = []
 
     def note(event: Event) -> bool:
