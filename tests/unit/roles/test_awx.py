@@ -22,7 +22,7 @@ VARS: dict[str, Any] = yaml.load((ROOT / "roles/awx/vars/main.yml").read_text(),
 QUESTIONS: dict[str, Any] = VARS["__awx_questions"]
 TEMPLATES = VARS["__awx_templates"] + VARS["__awx_sliced_templates"]
 # Written by hand, as what a person at the command line may give.
-TAKEN = ("service", "version", "rollout_strategy", "reversible", "resume", "takeover", "force")
+TAKEN = ("service", "version", "rollout_strategy", "reversible", "resume", "takeover", "force", "at_once")
 
 
 def sources(name: str) -> str:
