@@ -169,7 +169,7 @@ def test_what_is_there_is_left_alone(tmp_path: Path, full: Full) -> None:
         ({"awx_project_url": ""}, "awx_project_url is empty; give the URL of the Git repository"),
         ({"awx_services": []}, "bluegreen_services is empty; run this with the inventory that has the services"),
         ({"awx_webhook": {"service": "github", "release": "shpo"}}, "a release, which is one of shop"),
-        ({"awx_webhook": {"service": "github", "release": "shop", "credential": "status"}}, "credential"),
+        ({"awx_webhook": {"service": "github", "release": "shop", "credential": "status"}}, "awx_webhook.credential"),
     ],
 )
 def test_what_is_missing_or_unknown_is_said_before_anything_is_made(
