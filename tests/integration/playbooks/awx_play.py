@@ -99,9 +99,7 @@ def _make_once(
     awx.put_back(state.read_text())
 
 
-def play(
-    folder: Path, awx: FakeAwx, settings: Mapping[str, Any], *options: str, core: str = "2.19", **site: Any
-) -> Run:
+def play(folder: Path, awx: FakeAwx, settings: Mapping[str, Any], *options: str, core: str = "2.19") -> Run:
     """Run it; ``awx.writes`` are then what this run wrote."""
     awx.writes.clear()
     with pytest.MonkeyPatch.context() as patch:
@@ -110,4 +108,4 @@ def play(
         patch.setattr(real_ansible, "BIN", CORES[core])
         patch.setenv("CONTROLLER_HOST", awx.url)
         patch.setenv("CONTROLLER_OAUTH_TOKEN", TOKEN)
-        return run(folder, "sluice.bluegreen.awx", inventory(**site), settings, *options)
+        return run(folder, "sluice.bluegreen.awx", inventory(), settings, *options)
