@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -41,6 +44,26 @@ def survey(answers: Mapping[str, Any], template: Mapping[str, Any] | None = None
     )
 
 
+class _Vars(yaml.SafeLoader):
+    """Reads what a role's variables say, marked or not."""
+
+
+_Vars.add_constructor("!unsafe", yaml.SafeLoader.construct_yaml_str)
+
+
+def answers(playbook: str, **given: str) -> dict[str, str]:
+    """What a person answers whom the playbook's template asks: ``given``, and the questions' own defaults.
+
+    All of them are texts, and what was not answered is an empty one.
+    """
+    role = yaml.load((ROOT / "roles/awx/vars/main.yml").read_text(encoding="utf-8"), _Vars)
+    (template,) = [one for one in role["__awx_templates"] if one["playbook"] == playbook]
+    asked = [role["__awx_questions"][name] for name in template["survey"]]
+    usual = {one["variable"]: "shop" if one["required"] and "{{" in one["default"] else one["default"] for one in asked}
+    assert set(given) <= set(usual), f"{playbook} asks {', '.join(usual)}"
+    return {**usual, **given}
+
+
 @dataclass(frozen=True)
 class Job:
     """A finished job; ``status`` is successful, failed, canceled or timeout."""
@@ -55,6 +78,11 @@ class Job:
         """What the next node of a workflow would get."""
         told = [event["event_data"] for event in self.events if event["event"] == "playbook_on_stats"]
         return dict(told[-1].get("artifact_data") or {}) if told else {}
+
+    @property
+    def outcome(self) -> str:
+        """What it came to, or nothing where it was refused before it began."""
+        return str(self.artifacts.get("bluegreen_result", {}).get("outcome", ""))
 
     @property
     def problems(self) -> str:
@@ -143,3 +171,17 @@ def run_job(
         quiet=True,
     )
     return Job(done.status, done.rc, events, Path(done.stdout.name).read_text(encoding="utf-8"))
+
+
+def cancelled_once(reached: Callable[[Sequence[Event]], bool]) -> Callable[[Sequence[Event]], bool]:
+    """For ``cancel``: as AWX does it, once the job has ``reached`` what is told of it."""
+
+    def cancel(events: Sequence[Event]) -> bool:
+        if not reached(events):
+            return False
+        # The container's end is a SIGTERM; what is left then is killed.
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(next(event["pid"] for event in events if "pid" in event), signal.SIGTERM)
+        return True
+
+    return cancel

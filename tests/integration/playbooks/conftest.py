@@ -67,11 +67,27 @@ def web() -> Iterator[WebServer]:
 @pytest.fixture
 def engines() -> Iterator[dict[str, Engine]]:
     """The engines of ``green1`` and ``green2``, which run v2 of the image that was deployed."""
+    with engines_of("green") as found:
+        for engine in found.values():
+            engine.runs("v2", "green")
+        yield found
+
+
+@pytest.fixture
+def blue_engines() -> Iterator[dict[str, Engine]]:
+    """Those of ``blue1`` and ``blue2``, which run v1."""
+    with engines_of("blue") as found:
+        for engine in found.values():
+            engine.runs("v1", "blue")
+        yield found
+
+
+@contextlib.contextmanager
+def engines_of(color: str) -> Iterator[dict[str, Engine]]:
     with short_folder() as folder, contextlib.ExitStack() as stack:
-        found = {name: stack.enter_context(Engine(Path(folder, f"{name}.sock"))) for name in NAMES["green"]}
+        found = {name: stack.enter_context(Engine(Path(folder, f"{name}.sock"))) for name in NAMES[color]}
         for engine in found.values():
             stack.callback(engine.shutdown)
-            engine.runs("v2", "green")
         yield found
 
 

@@ -1,0 +1,119 @@
+"""Jobs of AWX with nothing but the answers of their surveys, each to its good end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from awx_fleet import Fleet, fleet, site, v1_serves, v2_deployed, v2_paused, v2_serves
+from awx_job import CORES, answers, run_job
+from balancer_machine import STABLE
+from test_never_stranded import GREEN, all_on
+
+__all__ = ["fleet", "site"]
+
+# It is a number to YAML, and so in quotes that are no part of it.
+VERSION = '"1.20"'
+
+
+@pytest.mark.parametrize(
+    ("core", "artifact"), [("2.17", {}), ("2.19", {"service": "till", "version": "0.9", "release_id": "r0"})]
+)
+def test_a_deployment_and_the_rollout_after_it_take_their_input_from_the_answers_and_not_from_an_artifact(
+    fleet: Fleet, core: str, artifact: dict[str, Any]
+) -> None:
+    """``artifact``: how that of another deployment in the workflow differs."""
+    v1_serves(fleet.machines)
+    deployed = fleet.launch(core, "deploy", given={"version": VERSION})
+    assert (deployed.status, deployed.outcome) == ("successful", "deployed"), deployed.output
+    result = deployed.artifacts["bluegreen_result"]
+    for engine in fleet.green.values():
+        assert engine.running == ["shop-green-1.20"], engine.orders
+    all_on(fleet.machines, STABLE)
+
+    given = {**answers("rollout", rollout_strategy="50,100"), "bluegreen_result": {**result, **artifact}}
+    rolled_out = run_job(fleet.folder, core, "rollout", fleet.site, given)
+    assert (rolled_out.status, rolled_out.outcome) == ("successful", "promoted"), rolled_out.output
+    told = rolled_out.artifacts["bluegreen_result"]
+    assert (told["service"], told["version"], told["release_id"]) == ("shop", "1.20", result["release_id"])
+    all_on(fleet.machines, GREEN)
+    assert fleet.orders("blue") == []
+
+
+@pytest.mark.parametrize("core", ["2.17"])
+def test_a_release_goes_to_its_promotion(fleet: Fleet, core: str) -> None:
+    v1_serves(fleet.machines)
+    job = fleet.launch(core, "release", given={"version": VERSION, "rollout_strategy": "50,100"})
+    assert (job.status, job.outcome) == ("successful", "promoted"), job.output
+    all_on(fleet.machines, GREEN)
+    assert [engine.running for engine in fleet.green.values()] == [["shop-green-1.20"]] * 2
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_promotion_goes_on_from_a_pause(fleet: Fleet, core: str) -> None:
+    v2_paused(fleet.machines)
+    job = fleet.launch(core, "promote")
+    assert (job.status, job.outcome) == ("successful", "promoted"), job.output
+    all_on(fleet.machines, GREEN)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_rollback_goes_to_the_version_that_is_kept_warm(fleet: Fleet, core: str) -> None:
+    v2_serves(fleet.machines)
+    job = fleet.launch(core, "rollback")
+    assert (job.status, job.outcome) == ("successful", "reverted"), job.output
+    all_on(fleet.machines, STABLE)
+    assert fleet.orders("blue") == fleet.orders("green") == []
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_retirement_stops_the_color_that_lost_its_traffic(fleet: Fleet, core: str) -> None:
+    v2_serves(fleet.machines)
+    job = fleet.launch(core, "retire")
+    assert (job.status, job.outcome) == ("successful", "retired"), job.output
+    all_on(fleet.machines, GREEN)
+    assert [engine.running for engine in fleet.blue.values()] == [[], []]
+    assert fleet.orders("green") == []
+
+
+@pytest.mark.parametrize(("core", "service"), [("2.17", "shop"), ("2.19", "")])
+def test_a_status_tells_of_one_service_and_where_none_is_chosen_of_all(fleet: Fleet, core: str, service: str) -> None:
+    v2_deployed(fleet.machines)
+    fleet.has("till")
+    job = fleet.launch(core, "status", given={"service": service})
+    assert (job.status, job.changed) == ("successful", []), job.output
+    told = {data["task"] for data in job.done if data["task"] in ("shop", "till")}
+    assert told == ({service} if service else {"shop", "till"}), job.output
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_fetch_brings_the_image_to_every_vm_and_no_more(fleet: Fleet, core: str) -> None:
+    v1_serves(fleet.machines)
+    job = fleet.launch(core, "fetch", given={"version": VERSION})
+    assert job.status == "successful", job.output
+    for engine in (*fleet.blue.values(), *fleet.green.values()):
+        assert engine.orders == ["POST /images/create"]
+    all_on(fleet.machines, STABLE)
+
+
+@pytest.mark.parametrize(
+    ("core", "playbook", "question"),
+    [
+        ("2.17", "rollback", "takeover"),
+        ("2.19", "abort", "takeover"),
+        ("2.19", "rollback", "force"),
+        ("2.17", "deploy", "reversible"),
+        ("2.19", "release", "resume"),
+    ],
+)
+def test_a_choice_that_is_neither_true_nor_false_is_refused_before_anything_changes(
+    fleet: Fleet, core: str, playbook: str, question: str
+) -> None:
+    v2_deployed(fleet.machines)
+    before = fleet.moved
+    version = {"version": VERSION} if playbook in ("deploy", "release") else {}
+    job = fleet.launch(core, playbook, given={question: "maybe", **version})
+    assert (job.status, job.code, job.changed) == ("failed", 2, []), job.output
+    assert f"argument '{question}' is of type" in job.problems
+    assert "'maybe' is not a valid boolean" in job.problems
+    assert fleet.moved == before
