@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
-from awx_job import CORES, Event, run_job
+from awx_job import CORES, run_job
 from balancer_machine import STABLE, Balancer
 from haproxy_process import until
 from test_never_stranded import GREEN, all_on, site
@@ -38,11 +34,6 @@ def deployed(machines: Machines, engines: dict[str, Engine]) -> None:
 def unhurried(site: dict[str, Any]) -> None:
     """A machine that is busy is no reason to go back."""
     site["all"]["vars"]["bluegreen_services"]["shop"].update(tick="5s", lease="5m")
-
-
-def ticked(events: Sequence[Event]) -> bool:
-    """Whether the first stage has said something."""
-    return any(STAGE_1 in event.get("stdout", "") for event in events)
 
 
 def patient(outcome: str = "pause", **stage: str) -> list[Any]:
@@ -91,25 +82,6 @@ def test_a_job_that_fails_hands_its_result_on_all_the_same(
     all_on(machines, left)
 
 
-@pytest.mark.parametrize("core", CORES)
-def test_a_job_that_is_cancelled_in_mid_stage_leaves_traffic_to_fall_back(
-    machines: Machines, site: dict[str, Any], tmp_path: Path, core: str
-) -> None:
-
-    def cancel(events: Sequence[Event]) -> bool:
-        if not ticked(events):
-            return False
-        # The container's end is a SIGTERM; what is left then is killed.
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(next(event["pid"] for event in events if "pid" in event), signal.SIGTERM)
-        return True
-
-    job = run_job(tmp_path, core, "rollout", site, {**ANSWERS, "rollout_strategy": patient()}, cancel=cancel, timeout=0)
-    assert (job.status, job.artifacts) == ("canceled", {}), job.output
-    fallen_back(machines)
-    assert [machine.disk for machine in machines.values()] == [STABLE, STABLE]
-
-
 def fallen_back(machines: Machines) -> None:
     until("every balancer has gone back", lambda: not any(m.runtime["green1"] for m in machines.values()), 60)
     until(
@@ -126,14 +98,6 @@ def test_a_job_that_runs_out_of_time_leaves_traffic_to_fall_back_wherever_it_was
     assert (job.status, job.artifacts) == ("timeout", {}), job.output
     fallen_back(machines)
     assert [machine.disk for machine in machines.values()] == [STABLE, STABLE]
-
-
-def test_a_job_of_type_check_moves_nothing(machines: Machines, site: dict[str, Any], tmp_path: Path) -> None:
-    job = run_job(tmp_path, "2.19", "rollout", site, ANSWERS, "--check", "--diff")
-    assert job.status == "successful", job.output
-    assert job.artifacts["bluegreen_result"]["outcome"] == "promoted", "what it would come to"
-    assert {machine.events[-1] for machine in machines.values()} == {"deployed"}
-    all_on(machines, STABLE)
 
 
 def test_a_slice_that_nothing_tells_from_a_whole_inventory_moves_nothing(
