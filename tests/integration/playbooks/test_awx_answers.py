@@ -86,6 +86,17 @@ def test_a_status_tells_of_one_service_and_where_none_is_chosen_of_all(fleet: Fl
     assert told == ({service} if service else {"shop", "till"}), job.output
 
 
+def test_a_status_tells_of_the_other_services_where_site_has_not_been_run_for_one(fleet: Fleet) -> None:
+    """The one comes first, by its name."""
+    v2_deployed(fleet.machines)
+    page = fleet.site["all"]["vars"]["bluegreen_services"]
+    page["absent"] = {**page["shop"], "container": {"port": 8080, "publish": 9081}, "listen": {"bind": "*:81"}}
+    job = fleet.launch("2.19", "status")
+    assert (job.status, job.changed) == ("failed", []), job.output
+    assert "no backend absent with servers. Run sluice.bluegreen.site for this service" in job.problems
+    assert any("shop: blue serves v1" in str(data["res"].get("msg")) for data in job.done), job.output
+
+
 @pytest.mark.parametrize("core", CORES)
 def test_a_fetch_brings_the_image_to_every_vm_and_no_more(fleet: Fleet, core: str) -> None:
     v1_serves(fleet.machines)
@@ -104,6 +115,7 @@ def test_a_fetch_brings_the_image_to_every_vm_and_no_more(fleet: Fleet, core: st
         ("2.19", "rollback", "force"),
         ("2.17", "deploy", "reversible"),
         ("2.19", "release", "resume"),
+        ("2.17", "retire", "at_once"),
     ],
 )
 def test_a_choice_that_is_neither_true_nor_false_is_refused_before_anything_changes(
