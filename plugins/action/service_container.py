@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Makes the container of a version, by ``community.docker.docker_container``."""
+"""Makes the container of a version, by ``community.docker.docker_container``, where it still may."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils import (
 )
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import RUN_DIR
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._outcome import outcome
 from ansible_collections.sluice.bluegreen.plugins.plugin_utils._page_source import written
 
@@ -25,6 +26,8 @@ SPEC = {
     "version": {"type": "str", "required": True},
     "color": {"type": "str", "required": True, "choices": ["blue", "green"]},
     "release_id": {"type": "str", "required": True},
+    "expects": {"type": "str"},
+    "run_dir": {"type": "str", "default": RUN_DIR},
     "image": {"type": "str", "required": True},
     "digest": {"type": "str", "default": ""},
     "docker_host": ENGINE,
@@ -63,6 +66,16 @@ def options(args: Mapping[str, Any], secrets: Mapping[str, str], check: bool) ->
     }
 
 
+def claim(args: Mapping[str, Any], container: str) -> dict[str, Any]:
+    """What ``container_claim`` is given. Pure."""
+    return {
+        "service": args["service"]["name"],
+        "container": container,
+        "docker_socket": args["docker_host"],
+        **{key: args[key] for key in ("color", "release_id", "expects", "run_dir") if args[key] is not None},
+    }
+
+
 class ActionModule(ActionBase):
     """Unseals the secrets, runs the module, and keeps to what is worth telling of its answer."""
 
@@ -76,6 +89,13 @@ class ActionModule(ActionBase):
         except SluiceError as error:
             return {**result, "failed": True, "msg": str(error)}
         given = options(args, secrets, self._task.check_mode)
+        # Not in a task before this one: all other VMs of the batch would come between, and time enough to be overtaken.
+        claimed = self._execute_module(
+            module_name="sluice.bluegreen.container_claim", module_args=claim(args, given["name"]), task_vars=task_vars
+        )
+        if "operation" not in claimed:
+            return {**result, **outcome(claimed, "fenced")}
+        result["operation"] = claimed["operation"]
         made = self._execute_module(
             module_name="community.docker.docker_container", module_args=given, task_vars=task_vars
         )

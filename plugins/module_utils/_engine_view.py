@@ -7,11 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Optional
+from urllib.parse import quote
 
 from ._engine import Engine
+from ._errors import EngineError
 
 LABEL = "sluice.bluegreen."
 RUNNING = ("running", "restarting", "paused")
+# What Docker gives a container that says nothing of its own.
+STOP_TIMEOUT = 10.0
 
 
 def containers(engine: Engine, service: str, color: Optional[str] = None) -> list[dict[str, Any]]:
@@ -26,6 +30,7 @@ def container(entry: Mapping[str, Any]) -> dict[str, Any]:
     labels = entry.get("Labels") or {}
     own = {key[len(LABEL) :]: value for key, value in labels.items() if key.startswith(LABEL)}
     return {
+        "id": str(entry["Id"]),
         "name": str(entry["Names"][0]).lstrip("/"),
         "color": own.get("color"),
         "version": own.get("version"),
@@ -35,6 +40,23 @@ def container(entry: Mapping[str, Any]) -> dict[str, Any]:
         "image": own.get("image"),
         "image_id": entry["ImageID"],
     }
+
+
+def stop_timeout(engine: Engine, name: str) -> float:
+    """Seconds that a container has to end by itself."""
+    seconds = engine.get(f"/containers/{quote(name)}/json")["Config"].get("StopTimeout")
+    return STOP_TIMEOUT if seconds is None else float(seconds)
+
+
+def owner(engine: Engine, name: str) -> str:
+    """The service of the container of this name; empty where there is none, or it is nobody's."""
+    try:
+        labels = engine.get(f"/containers/{quote(name)}/json")["Config"].get("Labels") or {}
+    except EngineError as error:
+        if error.details.get("status") == 404:
+            return ""
+        raise
+    return str(labels.get(f"{LABEL}service") or "")
 
 
 def images(engine: Engine, repository: str, layers: bool = False) -> list[dict[str, Any]]:

@@ -39,7 +39,7 @@ def mutex(
             except BlockingIOError:
                 if clock() >= deadline:
                     raise StateError(
-                        f"{path} stayed locked for {limit:g} s: another step of this service hangs on this balancer; "
+                        f"{path} stayed locked for {limit:g} s: another step of this service hangs on this host; "
                         f"see who holds it with: fuser -v {path}"
                     ) from None
                 sleep(MUTEX_POLL)

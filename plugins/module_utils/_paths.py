@@ -1,7 +1,7 @@
 # Copyright (c) sluice.bluegreen contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a balancer keeps what belongs to a service."""
+"""Where a balancer, and a VM, keeps what belongs to a service."""
 
 from __future__ import annotations
 
@@ -19,6 +19,15 @@ HELPER_DIR = "/usr/local/lib/sluice"
 SERVICE_NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
 
 
+def require_service_name(name: str) -> None:
+    """Raises InputError for a name that is none of a service, and so might be a path to anywhere."""
+    if not SERVICE_NAME.fullmatch(name):
+        raise InputError(
+            f"service name {name!r}: use lower-case letters, digits, '-' and '_', beginning with a letter, "
+            "40 characters at most"
+        )
+
+
 @dataclass(frozen=True)
 class ServicePaths:
     """The files of one service on one balancer.
@@ -33,11 +42,7 @@ class ServicePaths:
     config_dir: str = CONFIG_DIR
 
     def __post_init__(self) -> None:
-        if not SERVICE_NAME.fullmatch(self.service):
-            raise InputError(
-                f"service name {self.service!r}: use lower-case letters, digits, '-' and '_', beginning with a letter, "
-                "40 characters at most"
-            )
+        require_service_name(self.service)
 
     @property
     def journal(self) -> Path:
@@ -67,3 +72,24 @@ class ServicePaths:
     @property
     def config(self) -> Path:
         return Path(self.config_dir, f"{self.service}.cfg")
+
+
+@dataclass(frozen=True)
+class ColorPaths:
+    """The files of one color of a service on one of its VMs; they go with a reboot, as a balancer's lock does."""
+
+    service: str
+    color: str
+    run_dir: str = RUN_DIR
+
+    def __post_init__(self) -> None:
+        require_service_name(self.service)
+
+    @property
+    def mutex(self) -> Path:
+        return Path(self.run_dir, self.service, f"{self.color}.mutex")
+
+    @property
+    def operation(self) -> Path:
+        """Whose containers these are to start and to stop."""
+        return Path(self.run_dir, self.service, f"{self.color}.operation")

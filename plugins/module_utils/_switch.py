@@ -9,12 +9,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 from urllib.parse import quote
 
-from . import _container_secrets, _engine_view
+from . import _container_secrets, _engine_view, _operation
 from ._engine import Engine
 from ._errors import InputError, StateError
-
-# What Docker gives a container that says nothing of its own.
-STOP_TIMEOUT = 10
+from ._paths import RUN_DIR, ColorPaths
 
 
 class Steps(NamedTuple):
@@ -38,11 +36,16 @@ def steps(found: Sequence[Mapping[str, Any]], target: str, keep: Sequence[str], 
 
 
 class Wanted(NamedTuple):
-    """``image_id``: what the container must have been made from, empty for anything. ``keep_images``: 0 for all."""
+    """``image_id``: what the container must have been made from, empty for anything. ``keep_images``: 0 for all.
+
+    ``expects``: the operation that was seen here last, None for whichever it is.
+    """
 
     service: str
     color: str
     container: str
+    release_id: str
+    expects: Optional[str] = None
     keep: Sequence[str] = ()
     image: str = ""
     image_id: str = ""
@@ -50,6 +53,11 @@ class Wanted(NamedTuple):
     keep_images: int = 0
     missing_ok: bool = False
     secrets: Mapping[str, str] = {}
+    run_dir: str = RUN_DIR
+
+    @property
+    def paths(self) -> ColorPaths:
+        return ColorPaths(self.service, self.color, self.run_dir)
 
 
 def switch(
@@ -66,6 +74,40 @@ def switch(
     switch too. Nothing is removed before the container is healthy.
     """
     place = secrets or _container_secrets.Place()
+    if check:
+        _operation.require(wanted.paths, wanted.release_id, wanted.expects)
+        return _plan(engine, wanted, place, check=True).result
+    with _operation.alone(engine, wanted.paths):
+        # It may have taken long to come here.
+        _operation.require(wanted.paths, wanted.release_id, wanted.expects)
+        plan = _plan(engine, wanted, place)
+        _operation.claim(wanted.paths, wanted.release_id, wanted.expects)
+        _change(engine, wanted, plan, place)
+    result = plan.result
+    if result["runs"]:
+        result.update(healthy())
+    with _operation.alone(engine, wanted.paths):
+        # What is not needed any more is for whoever works here now to say.
+        if _operation.last(wanted.paths) != wanted.release_id:
+            return {**result, "removed": [], "changed": bool(plan.stop or plan.start)}
+        for one in plan.remove:
+            _remove(engine, one, place)
+        if wanted.tidy and wanted.keep_images:
+            result["images_removed"] = _prune(engine, wanted.image, wanted.keep_images)
+    result["changed"] = result["changed"] or bool(result["images_removed"])
+    return result
+
+
+class _Plan(NamedTuple):
+    """``stop``: names, those that are only started anew among them; ``remove``: containers as they were found."""
+
+    stop: list[str]
+    start: bool
+    remove: list[dict[str, Any]]
+    result: dict[str, Any]
+
+
+def _plan(engine: Engine, wanted: Wanted, place: _container_secrets.Place, check: bool = False) -> _Plan:
     found = _engine_view.containers(engine, wanted.service, wanted.color)
     target = next((one for one in found if one["name"] == wanted.container), None)
     if target is None and not check and not wanted.missing_ok:
@@ -79,38 +121,36 @@ def switch(
     stale = bool(wanted.secrets) and not place.holds(wanted.container, wanted.secrets)
     stop = [*todo.stop, *([wanted.container] if stale and not todo.start else [])]
     start = (target is not None or check) and not (target is None and wanted.missing_ok) and (todo.start or stale)
-    result: dict[str, Any] = {
-        "changed": bool(stop or start or todo.remove),
-        "stopped": todo.stop,
-        "started": [wanted.container] if start else [],
-        "removed": todo.remove,
-        "images_removed": [],
-        "runs": target is not None,
-    }
-    if check:
-        return result
-    for name in stop:
-        _stop(engine, name)
-    if start:
+    return _Plan(
+        stop,
+        start,
+        [one for one in found if one["name"] in todo.remove],
+        {
+            "changed": bool(stop or start or todo.remove),
+            "stopped": todo.stop,
+            "started": [wanted.container] if start else [],
+            "removed": todo.remove,
+            "images_removed": [],
+            "runs": target is not None,
+        },
+    )
+
+
+def _change(engine: Engine, wanted: Wanted, plan: _Plan, place: _container_secrets.Place) -> None:
+    for name in plan.stop:
+        # As gracefully as the container itself says.
+        engine.ask("POST", f"/containers/{quote(name)}/stop", more_time=_engine_view.stop_timeout(engine, name))
+    if plan.start:
         if wanted.secrets:
             place.write(engine, wanted.container, wanted.secrets)
         engine.ask("POST", f"/containers/{quote(wanted.container)}/start")
-    if target is not None:
-        result.update(healthy())
-    for name in todo.remove:
-        engine.ask("DELETE", f"/containers/{quote(name)}", {"v": "1", "force": "1"})
-        place.forget(name)
-    if wanted.tidy and wanted.keep_images:
-        result["images_removed"] = _prune(engine, wanted.image, wanted.keep_images)
-    result["changed"] = result["changed"] or bool(result["images_removed"])
-    return result
 
 
-def _stop(engine: Engine, name: str) -> None:
-    """As gracefully as the container itself says."""
-    config = engine.get(f"/containers/{quote(name)}/json")["Config"]
-    seconds = config.get("StopTimeout")
-    engine.ask("POST", f"/containers/{quote(name)}/stop", more_time=STOP_TIMEOUT if seconds is None else float(seconds))
+def _remove(engine: Engine, one: Mapping[str, Any], place: _container_secrets.Place) -> None:
+    """This very container: by now its name may be that of another one, whose secrets these are then."""
+    if engine.has(one["id"]):
+        place.forget(one["name"])
+        engine.ask("DELETE", f"/containers/{one['id']}", {"v": "1", "force": "1"}, fine=(200, 204, 404, 409))
 
 
 def _prune(engine: Engine, repository: str, keep: int) -> list[str]:

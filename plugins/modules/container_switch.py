@@ -15,6 +15,11 @@ description:
     VM is without a container for as short as can be.
   - The container must have been made before, as by M(sluice.bluegreen.service_container).
   - What ran before is stopped and stays, as the way back. Containers and images of other services are never touched.
+  - One at a time on a color of a service, by a mutex in O(run_dir), so that nobody takes a container for running that
+    another one is just stopping. The wait until it is healthy is outside of it.
+  - Whoever begins writes its O(release_id) to the file C(SERVICE/COLOR.operation) in O(run_dir). With O(expects) it
+    begins only where nobody else has since, and fails before anything was touched otherwise. Where another one has
+    come before the container was healthy, nothing is removed.
 extends_documentation_fragment:
   - sluice.bluegreen.attributes
   - sluice.bluegreen.engine.socket
@@ -39,6 +44,24 @@ options:
     description: Name of the container that shall run. With an empty name nothing shall.
     type: str
     required: true
+  release_id:
+    description: The operation that this is a step of.
+    type: str
+    required: true
+  expects:
+    description:
+      - RV(sluice.bluegreen.engine_info#module:operation) as it was when this operation looked; empty where there was
+        none.
+      - Without it this operation takes over from whichever was here, as one may that took the lock on the balancers
+        for that.
+      - The file does not survive a reboot. What was expected to be there and is not is no leave to go on, since whoever
+        wrote it after that is not known either. So an operation that has begun on a VM does not go on there after a
+        reboot, and one that looked after it, or that takes over, does.
+    type: str
+  run_dir:
+    description: Folder of what must not survive a reboot.
+    type: path
+    default: /run/sluice
   keep:
     description: Containers that stay beside it and those that run now.
     type: list
@@ -102,6 +125,8 @@ EXAMPLES = r"""
     service: shop
     color: green
     container: shop-green-2.1.0
+    release_id: 20260131T120000Z-2.1.0-4f2a
+    expects: "{{ engine.operation }}"
     keep: [shop-green-2.0.0]
     image: registry.example.com/shop
     keep_images: 3
@@ -112,6 +137,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+fenced:
+  description: True on failure because another operation has worked on the color here since.
+  type: bool
+  returned: on failure
 stopped:
   description: Containers that were stopped.
   type: list
@@ -151,6 +180,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._engine import En
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._health_args import HEALTH
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import RUN_DIR
 from ansible_collections.sluice.bluegreen.plugins.module_utils._switch import Wanted, switch
 
 
@@ -160,6 +190,9 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "color": {"type": "str", "required": True, "choices": ["blue", "green"]},
             "container": {"type": "str", "required": True},
+            "release_id": {"type": "str", "required": True},
+            "expects": {"type": "str"},
+            "run_dir": {"type": "path", "default": RUN_DIR},
             "keep": {"type": "list", "elements": "str", "default": []},
             "missing_ok": {"type": "bool", "default": False},
             "image": {"type": "str", "default": ""},

@@ -29,6 +29,10 @@ options:
   image:
     description: Image without a tag, whose images are listed. Without it no images are.
     type: str
+  run_dir:
+    description: Folder of what must not survive a reboot, where RV(operation) is.
+    type: path
+    default: /run/sluice
   layers:
     description: Whether all images of the engine are listed, each with its layers.
     type: bool
@@ -58,13 +62,21 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+operation:
+  description:
+    - The operation that worked on the containers of O(color) here last, for
+      O(sluice.bluegreen.container_switch#module:expects); empty where none has since the VM was booted.
+  type: str
+  returned: where O(color) was named
+  sample: 20260131T120000Z-2.1.0-4f2a
 containers:
   description: The containers of the service; one that a hook left has that hook's C(hook).
   type: list
   elements: dict
   returned: success
   sample:
-    - name: shop-green-2.1.0
+    - id: 5b1e0c6d8f0a1c3f1c5b7a9d2f4e6a8c0b1d3f5a7c9e0b2d4f6a8c1e3b5d7f9a
+      name: shop-green-2.1.0
       color: green
       version: 2.1.0
       release_id: 20260131T120000Z-2.1.0-4f2a
@@ -86,10 +98,11 @@ digest:
 """
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _engine_view
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _engine_view, _operation
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine import Engine
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_args import ENGINE
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import RUN_DIR, ColorPaths
 
 
 def main() -> None:
@@ -98,6 +111,7 @@ def main() -> None:
             "service": {"type": "str", "required": True},
             "color": {"type": "str", "choices": ["blue", "green"]},
             "image": {"type": "str"},
+            "run_dir": {"type": "path", "default": RUN_DIR},
             "layers": {"type": "bool", "default": False},
             "resolve": {"type": "str"},
             "username": {"type": "str"},
@@ -111,7 +125,10 @@ def main() -> None:
     login = {"username": asked["username"], "password": asked["password"]} if asked["username"] else None
     try:
         engine = Engine(asked["docker_socket"])
+        paths = ColorPaths(asked["service"], asked["color"], asked["run_dir"]) if asked["color"] else None
         found = {
+            # Before the containers: what is done to them meanwhile must not pass for what was seen.
+            **({"operation": _operation.last(paths)} if paths else {}),
             "containers": _engine_view.containers(engine, asked["service"], asked["color"]),
             "images": _engine_view.images(engine, asked["image"], asked["layers"]) if asked["image"] else [],
             "digest": engine.digest(asked["resolve"], login) if asked["resolve"] else "",

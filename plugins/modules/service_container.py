@@ -13,6 +13,8 @@ description:
   - Makes the container as the service's page says, with everything under C(container) of the page handed to
     M(community.docker.docker_container), which does the work. What the engine does not take of it is told before
     anything that runs was stopped. M(sluice.bluegreen.container_switch) starts it.
+  - Before that M(sluice.bluegreen.container_claim) is run on the VM, so that no container is replaced where another
+    operation has taken over, nor one of another service that has the same name.
   - Secrets become files, see there. Here only a fingerprint of them is made, a label, so that a secret that changed
     makes a new container.
 extends_documentation_fragment:
@@ -40,6 +42,13 @@ options:
     description: Release that the container belongs to.
     type: str
     required: true
+  expects:
+    description: As in M(sluice.bluegreen.container_switch).
+    type: str
+  run_dir:
+    description: As in M(sluice.bluegreen.container_switch).
+    type: str
+    default: /run/sluice
   image:
     description: Image to make it from, with its tag or digest. It must be on the VM.
     type: str
@@ -59,10 +68,16 @@ EXAMPLES = r"""
     version: 2.1.0
     color: green
     release_id: 20260131T120000Z-2.1.0-4f2a
+    expects: "{{ engine.operation }}"
     image: registry.example.com/shop:2.1.0
 """
 
 RETURN = r"""
+operation:
+  description:
+    - The operation that may work on the color here now, which is O(release_id), or in check mode the one before.
+  type: str
+  returned: where it may
 container:
   description: Its name.
   type: str

@@ -39,6 +39,11 @@ options:
     elements: str
     default: []
     vars: [{name: simulated_unhealthy}]
+  overtaken_by:
+    description: Operation that comes to the VM whenever another one has looked.
+    type: str
+    default: ""
+    vars: [{name: simulated_overtaken_by}]
   processes:
     description: Whether each module starts a Python all the same, as it does on a real VM.
     type: bool
@@ -126,6 +131,7 @@ ANSWERS: dict[str, Callable[[Arguments, Containers], Mapping[str, Any]]] = {
     "engine_info": engine_info,
     "docker_image_pull": lambda asked, _containers: {"changed": True, "image": {"Id": image_id(asked["name"])}},
     "docker_container": docker_container,
+    "container_claim": lambda asked, _containers: {"operation": asked["release_id"]},
     "container_switch": container_switch,
     # What `site` does, whose answers are those of a host on which nothing is left to do.
     "setup": lambda _asked, _containers: {"ansible_facts": FACTS},
@@ -138,6 +144,9 @@ ANSWERS: dict[str, Callable[[Arguments, Containers], Mapping[str, Any]]] = {
         lambda _asked, _containers: {},
     ),
 }
+
+# What another operation that came to the VM meanwhile keeps from doing anything.
+FENCED = ("container_claim", "container_switch")
 
 
 def sent(payload: bytes) -> tuple[str, dict[str, Any]]:
@@ -165,9 +174,19 @@ class Connection(LocalConnection):  # type: ignore[misc]
         if module not in ANSWERS:
             raise AnsibleConnectionFailure(f"the simulation has no answer for the module {module}")
         path = Path(self.get_option("folder"), self._play_context.remote_addr)
+        last = path.with_suffix(".operation")
+        seen = last.read_text(encoding="utf-8") if last.exists() else ""
+        if module in FENCED:
+            if asked.get("expects") not in (None, seen) and seen != asked["release_id"]:
+                return 0, json.dumps({"failed": True, "msg": f"release {seen} has worked on it since"}).encode(), b""
+            last.write_text(asked["release_id"], encoding="utf-8")
         before = path.read_text(encoding="utf-8") if path.exists() else "[]"
         containers: Containers = json.loads(before)
         answer = {"changed": False, **ANSWERS[module](asked, containers)}
+        if module == "engine_info":
+            answer["operation"] = seen
+            if self.get_option("overtaken_by"):
+                last.write_text(self.get_option("overtaken_by"), encoding="utf-8")
         if module == "container_switch" and asked.get("version") in self.get_option("unhealthy"):
             answer.update(failed=True, msg=f"{asked['version']} is not healthy here")
         after = json.dumps(containers)

@@ -299,6 +299,7 @@ def test_what_a_vm_left_that_went_down_goes_with_whatever_next_stops_the_color_t
     (FOLDER / container_of(hook)).mkdir(parents=True)
     (FOLDER / container_of(hook) / "old").write_text("hush-old")
     retire = {"service": hook, "color": "green", "container": "", "missing_ok": True, "tidy": False}
+    retire.update(release_id="r2", run_dir=str(tmp_path / "run"))
     stop = {"sluice.bluegreen.container_switch": {**retire, "health": {"tcp": True}, "port": 1, "name": "green1"}}
     plays = [{"hosts": "localhost", "gather_facts": False, "tasks": [{**stop, "name": "Retire"}]}]
     checked = run(tmp_path, plays, inventory(), {}, "--check")

@@ -49,6 +49,14 @@ def test_a_whole_release_runs_at_most_six_modules_on_a_vm_and_none_on_those_that
     assert done.most_runs <= MOST_RUNS, dict(done.runs)
 
 
+def test_a_vm_on_which_another_operation_has_worked_since_it_was_looked_at_gets_no_container(there: Fleet) -> None:
+    there.change("green3", simulated_overtaken_by="r9")
+    failed = there.play("sluice.bluegreen.deploy", service="shop", version="v2")
+    assert failed.status != 0
+    assert "shop: failed: green3: release r9 has worked on it since" in failed.output
+    assert not (there.folder / "vms" / "green3").exists(), "something was made there"
+
+
 @pytest.mark.long
 def test_where_a_version_does_not_become_healthy_on_one_vm_or_is_rolled_back_every_vm_is_put_back(there: Fleet) -> None:
     there.change("green3", simulated_unhealthy=["v2"])

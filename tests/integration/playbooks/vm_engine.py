@@ -31,13 +31,22 @@ class Engine(ThreadingUnixStreamServer):
         self.images: list[dict[str, Any]] = []
         # What was to be pulled, started, stopped, made or removed, in order.
         self.orders: list[str] = []
+        # A container that is asked to stop goes on running until this is set.
+        self.may_stop = threading.Event()
+        self.may_stop.set()
+        # What must not survive a reboot of the VM.
+        self.run_dir = path.with_suffix(".run")
         super().__init__(str(path), Handler)
         threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True).start()
 
     @property
     def entry(self) -> dict[str, Any]:
         """For the inventory: a VM whose engine this is."""
-        return {**LOCAL, "deploy_docker_socket": f"unix://{self.server_address!s}"}
+        return {
+            **LOCAL,
+            "deploy_docker_socket": f"unix://{self.server_address!s}",
+            "deploy_run_dir": str(self.run_dir),
+        }
 
     @property
     def running(self) -> list[str]:
@@ -79,12 +88,15 @@ class Engine(ThreadingUnixStreamServer):
             made = entry.get("made", {})
             state = {"Running": entry["State"] == "running", "Status": entry["State"]}
             told = {"Id": entry["Id"], "Name": f"/{name}", "Image": entry["ImageID"], "State": state}
-            return 200, {**told, "Config": made, "HostConfig": made.get("HostConfig", {})}
+            config = {"Labels": entry["Labels"], **made}
+            return 200, {**told, "Config": config, "HostConfig": made.get("HostConfig", {})}
         if entry and (method, verb) in (("POST", ["start"]), ("POST", ["stop"])):
+            if verb == ["stop"]:
+                self.may_stop.wait(60)
             entry["State"] = "running" if verb == ["start"] else "exited"
             return 204, None
         if entry and (method, verb) == ("DELETE", []):
-            del self.entries[name]
+            self.entries = {key: other for key, other in self.entries.items() if other is not entry}
             return 204, None
         return 404, {"message": f"No such thing: {method} {path}"}
 

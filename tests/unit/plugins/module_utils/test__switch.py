@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any, Optional
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _operation
 from ansible_collections.sluice.bluegreen.plugins.module_utils._container_secrets import (
     Place,
     fingerprint,
     numbers_of,
 )
+from ansible_collections.sluice.bluegreen.plugins.module_utils._engine import TIMEOUT
 from ansible_collections.sluice.bluegreen.plugins.module_utils._engine_view import of_repository, surplus
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import FencedError, InputError, StateError
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ColorPaths
 from ansible_collections.sluice.bluegreen.plugins.module_utils._switch import Wanted, steps, switch
 
 ID = "sha256:" + "a" * 64
@@ -27,6 +31,11 @@ class FakeEngine:
         self.asked: list[str] = []
         # Those of them that a hook was run in.
         self.hooks: list[str] = []
+        # Those that were removed by other hands since they were listed.
+        self.gone: list[str] = []
+
+    def has(self, container: str) -> bool:
+        return container not in self.gone
 
     def get(self, path: str, **query: Any) -> Any:
         if path == "/images/json":
@@ -34,6 +43,7 @@ class FakeEngine:
         if path == "/containers/json":
             return [
                 {
+                    "Id": f"id-of-{name}",
                     "Names": [f"/{name}"],
                     "State": state,
                     "ImageID": ID,
@@ -49,14 +59,20 @@ class FakeEngine:
 
 
 def go(engine: FakeEngine, folder: Path, healthy: Any = dict, check: bool = False, **wanted: Any) -> dict[str, Any]:
-    page = Wanted(**{"service": "shop", "color": "blue", "container": "v3", **wanted})
+    own = {"service": "shop", "color": "blue", "container": "v3", "release_id": "r3", "run_dir": str(folder / "run")}
+    page = Wanted(**{**own, **wanted})
     return switch(engine, page, healthy, check=check, secrets=Place(str(folder / "secrets")))  # type: ignore[arg-type]
 
 
 def test_what_runs_is_stopped_then_the_container_starts_and_only_then_is_anything_removed(tmp_path: Path) -> None:
     engine = FakeEngine(["v2"], ["v3", "v1"])
     found = go(engine, tmp_path, lambda: engine.asked.append("healthy") or {})
-    assert engine.asked == ["POST /containers/v2/stop", "POST /containers/v3/start", "healthy", "DELETE /containers/v1"]
+    assert engine.asked == [
+        "POST /containers/v2/stop",
+        "POST /containers/v3/start",
+        "healthy",
+        "DELETE /containers/id-of-v1",
+    ]
     assert found["changed"] and found["stopped"] == ["v2"] and found["removed"] == ["v1"] and found["runs"]
 
 
@@ -140,8 +156,123 @@ def test_what_a_hook_left_is_stopped_and_goes_with_its_secrets_also_where_nothin
     found = go(engine, tmp_path, keep=["hook"], tidy=tidy)
     assert found["removed"] == ["hook"]
     assert ("POST /containers/hook/stop" in engine.asked) is running
-    assert engine.asked[-1] == "DELETE /containers/hook"
+    assert engine.asked[-1] == "DELETE /containers/id-of-hook"
     assert list((tmp_path / "secrets").iterdir()) == []
+
+
+def paths_of(folder: Path) -> ColorPaths:
+    return ColorPaths("shop", "blue", str(folder / "run"))
+
+
+def test_whoever_begins_writes_it_down_and_may_go_on_and_whoever_saw_that_may_follow(tmp_path: Path) -> None:
+    for release_id, expects in (("r3", ""), ("r3", "r3"), ("r3", "r2"), ("r4", "r3"), ("r5", None)):
+        go(FakeEngine(["v2"], ["v3"]), tmp_path, release_id=release_id, expects=expects)
+        assert _operation.last(paths_of(tmp_path)) == release_id
+
+
+@pytest.mark.parametrize("expects", ["", "r1"])
+@pytest.mark.parametrize("check", [False, True])
+def test_whoever_was_overtaken_changes_nothing_and_says_by_whom(tmp_path: Path, expects: str, check: bool) -> None:
+    go(FakeEngine(["v2"], ["v3"]), tmp_path, release_id="r4")
+    engine = FakeEngine(["v3"], ["v2"])
+    with pytest.raises(FencedError, match="not as release r3 saw it: release r4 has worked on it since"):
+        go(engine, tmp_path, expects=expects, container="v2", check=check)
+    assert engine.asked == []
+    assert _operation.last(paths_of(tmp_path)) == "r4"
+
+
+def test_whoever_had_begun_does_not_go_on_after_the_vm_was_booted(tmp_path: Path) -> None:
+    with pytest.raises(FencedError, match="nobody knows who has since this VM was booted"):
+        go(FakeEngine(["v2"], ["v3"]), tmp_path, expects="r3x")
+    with pytest.raises(FencedError):
+        go(FakeEngine(["v2"], ["v3"]), tmp_path, expects="r3")
+    go(FakeEngine(["v2"], ["v3"]), tmp_path, expects="")
+
+
+def test_check_mode_and_what_cannot_be_done_leave_no_trace_of_the_operation(tmp_path: Path) -> None:
+    go(FakeEngine(["v2"], ["v3"]), tmp_path, check=True, expects="")
+    with pytest.raises(StateError, match="Docker has no container"):
+        go(FakeEngine(["v2"], []), tmp_path, expects="")
+    assert _operation.last(paths_of(tmp_path)) == ""
+
+
+def test_a_container_that_is_being_stopped_is_started_again_by_whoever_comes_meanwhile(tmp_path: Path) -> None:
+    stopping, may_stop = threading.Event(), threading.Event()
+
+    class Slow(FakeEngine):
+        def ask(self, method: str, path: str, query: Any = None, **more: Any) -> bytes:
+            _, _, name, verb = path.split("/")
+            if verb == "stop":
+                stopping.set()
+                may_stop.wait(10)
+            self.states[name] = "exited" if verb == "stop" else "running"
+            return super().ask(method, path, query, **more)
+
+    engine = Slow(["v3"], [])
+    retire = threading.Thread(target=go, args=(engine, tmp_path), kwargs={"container": "", "missing_ok": True})
+    retire.start()
+    assert stopping.wait(10)
+    back = threading.Thread(target=go, args=(engine, tmp_path), kwargs={"release_id": "r4"})
+    back.start()
+    back.join(0.2)
+    assert back.is_alive(), "it took what is being stopped for running"
+    may_stop.set()
+    retire.join(10)
+    back.join(10)
+    assert engine.states == {"v3": "running"}
+
+
+def test_a_step_waits_as_long_as_the_one_before_may_take_to_stop_what_runs() -> None:
+    engine: Any = FakeEngine(["v2", "v3"], ["v1"])
+    assert _operation.patience(engine, ColorPaths("shop", "blue")) == TIMEOUT + 3 + 3
+
+
+def test_whoever_was_overtaken_before_its_container_was_healthy_removes_nothing(tmp_path: Path) -> None:
+    engine = FakeEngine(["v3"], ["v1"])
+
+    def healthy() -> dict[str, Any]:
+        go(FakeEngine(["v2"], ["v3"]), tmp_path, release_id="r4")
+        return {}
+
+    found = go(engine, tmp_path, healthy, keep_images=1, image="shop")
+    assert engine.asked == []
+    assert (found["changed"], found["removed"], found["images_removed"]) == (False, [], [])
+
+
+def test_a_container_that_took_the_name_of_one_that_is_to_go_keeps_its_secrets(tmp_path: Path) -> None:
+    engine = FakeEngine(["v3"], ["v1"])
+    Place(str(tmp_path / "secrets")).write(engine, "v1", {"key": "of the new one"})  # type: ignore[arg-type]
+    engine.gone = ["id-of-v1"]
+    go(engine, tmp_path)
+    assert engine.asked == []
+    assert (tmp_path / "secrets" / "v1" / "key").read_text() == "of the new one"
+
+
+def test_a_container_that_is_gone_or_going_when_it_is_to_be_removed_is_no_failure(tmp_path: Path) -> None:
+    fine: list[Any] = []
+
+    class Engine(FakeEngine):
+        def ask(self, method: str, path: str, query: Any = None, **more: Any) -> bytes:
+            fine.append(more.get("fine"))
+            return super().ask(method, path, query, **more)
+
+    go(Engine(["v3"], ["v1"]), tmp_path)
+    assert fine == [(200, 204, 404, 409)]
+
+
+def test_a_name_that_a_container_of_another_service_has_is_refused(tmp_path: Path) -> None:
+    class Taken(FakeEngine):
+        def get(self, path: str, **query: Any) -> Any:
+            if path == "/containers/shop-blue-green-1.0/json":
+                return {"Config": {"Labels": {"sluice.bluegreen.service": "shop-blue"}}}
+            return super().get(path, **query)
+
+    engine: Any = Taken([], [])
+    with pytest.raises(StateError, match="is taken on this VM by a container of service shop-blue, which"):
+        _operation.begin(engine, paths_of(tmp_path), "r3", "", "shop-blue-green-1.0")
+    assert _operation.last(paths_of(tmp_path)) == ""
+    other = ColorPaths("shop-blue", "green", str(tmp_path / "run"))
+    assert _operation.begin(engine, other, "r3", "", "shop-blue-green-1.0") == "r3"
 
 
 def test_a_fingerprint_changes_with_a_secret_its_name_and_the_release_and_tells_none_of_them() -> None:
