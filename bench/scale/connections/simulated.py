@@ -39,6 +39,11 @@ options:
     elements: str
     default: []
     vars: [{name: simulated_unhealthy}]
+  lost_with:
+    description: Module with which the VM cannot be reached.
+    type: str
+    default: ""
+    vars: [{name: simulated_lost_with}]
   overtaken_by:
     description: Operation that comes to the VM whenever another one has looked.
     type: str
@@ -171,6 +176,8 @@ class Connection(LocalConnection):  # type: ignore[misc]
                 [sys.executable, "-c", "import json, sys; sys.stdin.buffer.read()"], input=in_data, check=True
             )
         module, asked = sent(in_data)
+        if module == self.get_option("lost_with"):
+            raise AnsibleConnectionFailure("nobody is there")
         if module not in ANSWERS:
             raise AnsibleConnectionFailure(f"the simulation has no answer for the module {module}")
         path = Path(self.get_option("folder"), self._play_context.remote_addr)

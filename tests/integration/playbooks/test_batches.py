@@ -19,14 +19,17 @@ def the_play() -> dict[str, Any]:
     (play,) = [play for play in plays if play["name"] == PLAY]
     (block,) = [task for task in play["tasks"] if "block" in task]
     (role,) = [number for number, task in enumerate(block["block"]) if "ansible.builtin.include_role" in task]
-    block["block"][role] = {
-        "name": "Deploy",
-        "ansible.builtin.assert": {
-            "that": "inventory_hostname not in broken",
-            "fail_msg": "broken here",
-            "quiet": True,
+    block["block"][role : role + 1] = [
+        {
+            "name": "Deploy",
+            "ansible.builtin.assert": {
+                "that": "inventory_hostname not in broken",
+                "fail_msg": "broken here",
+                "quiet": True,
+            },
         },
-    }
+        {"name": "Switch", "ansible.builtin.set_fact": {"__deploy_switched": {"runs": True}}},
+    ]
     return play
 
 

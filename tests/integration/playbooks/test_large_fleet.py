@@ -57,6 +57,13 @@ def test_a_vm_on_which_another_operation_has_worked_since_it_was_looked_at_gets_
     assert not (there.folder / "vms" / "green3").exists(), "something was made there"
 
 
+def test_a_vm_that_is_lost_in_the_last_step_is_not_taken_for_healthy(there: Fleet) -> None:
+    there.change("green3", simulated_lost_with="container_switch")
+    failed = there.play("sluice.bluegreen.deploy", service="shop", version="v2")
+    assert failed.status != 0
+    assert "shop: failed: green3: lost on the way" in failed.output
+
+
 @pytest.mark.long
 def test_where_a_version_does_not_become_healthy_on_one_vm_or_is_rolled_back_every_vm_is_put_back(there: Fleet) -> None:
     there.change("green3", simulated_unhealthy=["v2"])
