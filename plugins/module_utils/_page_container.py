@@ -20,7 +20,7 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _A_PORT = "write a port from 1 to 65535"
 _SECRET = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _SIZE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[kmgtKMGT]i?)?[bB]?")
-_RESTARTS = ("unless-stopped", "always", "on-failure", "no")
+_RESTARTS = ("unless-stopped", "on-failure", "no")
 # Those by which the balancers could not reach the published port.
 _NO_NETWORK = ("none", "container:")
 
@@ -72,6 +72,11 @@ def _signal(value: Any) -> str:
 def _restart(value: Any) -> str:
     if value is False:
         raise InputError("it came as false, which YAML makes of no; put it in quotes: 'no'")
+    if value == "always":
+        raise InputError(
+            "write unless-stopped; with always, Docker starts after a reboot of the VM what was stopped on purpose, an "
+            "old version beside the one that serves, and both want one port"
+        )
     if value not in _RESTARTS:
         raise InputError(f"{shown(value)} is not known; write one of {', '.join(_RESTARTS)}")
     return plain(str(value))

@@ -89,6 +89,7 @@ def test_what_the_page_leaves_out_is_left_to_the_module() -> None:
         ({"read_only": "yes"}, "container.read_only: 'yes' is a text; write true or false"),
         ({"restart_policy": False}, "container.restart_policy: it came as false, which YAML makes of no"),
         ({"restart_policy": "never"}, "container.restart_policy: 'never' is not known; write one of unless-stopped"),
+        ({"restart_policy": "always"}, "container.restart_policy: write unless-stopped; with always, Docker starts"),
         ({"restart_retries": 3}, "container.restart_retries: belongs to 'restart_policy: on-failure'; leave it out"),
         ({"stop_signal": "kill"}, "container.stop_signal: 'kill' is not a signal; write one such as SIGTERM"),
         ({"log_options": {"max-size": "1m"}}, "container.log_options: belongs to a log_driver; name that too"),
