@@ -53,9 +53,22 @@ def test_a_balancer_that_is_lost_ends_neither_the_deployment_nor_the_plays_after
     assert hosts(done, "Close") == ["green1", "green2"], done.output
 
 
-def test_nor_do_all_of_them(tmp_path: Path) -> None:
+def test_one_that_is_lost_first_keeps_no_other_from_being_asked(tmp_path: Path, machines: Machines) -> None:
+    _lock.acquire(machines["lb2"].paths, "r1", "alice@ci", 60)
+    done = fenced(tmp_path, {"lb1": dict(OUT_OF_REACH), "lb2": machines["lb2"].entry})
+    assert hosts(done, "Go on") == ["green1", "green2"], done.output
+
+
+def test_where_all_of_them_are_lost_no_vm_goes_on_and_the_plays_after_it_run(tmp_path: Path) -> None:
     done = fenced(tmp_path, {"lb1": dict(OUT_OF_REACH), "lb2": dict(OUT_OF_REACH)})
-    assert hosts(done, "Go on") == hosts(done, "Close") == ["green1", "green2"], done.output
+    assert hosts(done, "Go on") == [], done.output
+    why = "no balancer could say whether release r1 is still the current one, so nothing was done: "
+    assert [one.msg.startswith(why) for one in done.of("Stop")] == [True, True], done.output
+    assert hosts(done, "Close") == ["green1", "green2"], done.output
+
+
+def test_where_nobody_is_to_be_asked_every_vm_goes_on(tmp_path: Path) -> None:
+    assert hosts(fenced(tmp_path, {}), "Go on") == ["green1", "green2"]
 
 
 def test_where_another_release_has_taken_over_every_vm_stops_and_the_plays_after_it_run(
