@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _files
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _files, _lock
 from balancer_machine import Balancer
 from haproxy_process import until
 from real_ansible import Run, finished, run, started
@@ -115,3 +115,54 @@ def test_a_vm_on_which_another_operation_has_worked_since_is_left_as_it_is(
     why = "release r3 has worked on it since" if there else "nobody knows who has since this VM was booted"
     assert all(why in one.msg for one in done.of("Stop")), done.output
     assert len(done.of("Stop")) == (0 if stopped else 2)
+
+
+@pytest.mark.usefixtures("v2_is_old")
+def test_a_retirement_whose_lock_another_release_has_by_then_does_not_end_well_and_names_it(
+    machines: Machines, engines: Engines, site: dict[str, Any], tmp_path: Path
+) -> None:
+    for engine in engines.values():
+        engine.may_stop.clear()
+    process = started(tmp_path, "sluice.bluegreen.retire", site, {"service": "shop", "at_once": True})
+    until("every VM stops its container", lambda: all(engine.orders for engine in engines.values()), 90)
+    for machine in machines.values():
+        _lock.acquire(machine.paths, "r9", "bob@ci", 600, takeover=True)
+    for engine in engines.values():
+        engine.may_stop.set()
+    done = finished(process)
+    result = done.stats["bluegreen_result"]
+    assert (done.status != 0, result["outcome"], result["cause"]) == (True, "failed", "overtaken"), result
+    assert "the lock is held by release r9 of bob@ci; see sluice.bluegreen.status" in result["message"]
+
+
+@pytest.mark.usefixtures("v2_is_old")
+def test_one_balancer_that_took_the_lock_back_is_enough_and_check_mode_needs_none(
+    machines: Machines, engines: Engines, site: dict[str, Any], play: Play, tmp_path: Path
+) -> None:
+    checked = play("retire", "--check", at_once=True)
+    assert (checked.status, checked.stats["bluegreen_result"]["outcome"]) == (0, "retired"), checked.output
+    for engine in engines.values():
+        engine.may_stop.clear()
+    process = started(tmp_path, "sluice.bluegreen.retire", site, {"service": "shop", "at_once": True})
+    until("every VM stops its container", lambda: all(engine.orders for engine in engines.values()), 90)
+    # As after a reboot.
+    _files.remove(machines["lb1"].paths.lock)
+    for engine in engines.values():
+        engine.may_stop.set()
+    done = finished(process)
+    assert (done.status, done.stats["bluegreen_result"]["outcome"]) == (0, "retired"), done.output
+
+
+def test_a_version_that_was_deployed_over_itself_does_not_come_back(
+    machines: Machines, engines: Engines, play: Play
+) -> None:
+    for machine in machines.values():
+        machine.promoted("r0", "v2", "green")
+        machine.promoted("r1", "v1", "blue")
+        machine.deployed("r2", "v2", "green")
+    done = play("abort")
+    assert (done.status, done.stats["bluegreen_result"]["outcome"]) == (0, "aborted"), done.output
+    assert [engine.running for engine in engines.values()] == [[], []]
+    for machine in machines.values():
+        assert "restored" not in machine.events, machine.told
+        assert not (machine.state["colors"]["green"] or {}).get("warm")
