@@ -131,7 +131,7 @@ def test_a_retirement_whose_lock_another_release_has_by_then_does_not_end_well_a
         engine.may_stop.set()
     done = finished(process)
     result = done.stats["bluegreen_result"]
-    assert (done.status != 0, result["outcome"], result["cause"]) == (True, "failed", "overtaken"), result
+    assert (done.status != 0, result["outcome"], result["cause"]) == (True, "failed", "superseded"), result
     assert "the lock is held by release r9 of bob@ci; see sluice.bluegreen.status" in result["message"]
 
 
