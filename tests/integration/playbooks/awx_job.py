@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import ansible_runner
+import pytest
 import yaml
 from real_ansible import ROOT
 
@@ -21,6 +22,14 @@ PROJECT = ROOT / "examples" / "project"
 HERE = Path(sys.executable).parent
 # The folders of the commands of the oldest ansible-core and of that of this environment.
 CORES = {"2.17": ROOT / ".venv-2.17" / "bin", "2.19": HERE}
+LONG = pytest.mark.long
+
+
+def mostly(core: str) -> list[Any]:
+    """Both, of which the other one is for `make test-long`: `make test` has each kind of job with both all the same."""
+    return [pytest.param(one, marks=() if one == core else LONG) for one in CORES]
+
+
 # What every job gets besides.
 META = {"awx_job_id": 42, "awx_user_name": "alice"}
 Event = Mapping[str, Any]

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from awx_fleet import Fleet, fleet, site, v1_serves, v2_deployed, v2_paused, v2_serves
-from awx_job import CORES, Event
+from awx_job import LONG, Event, mostly
 from balancer_machine import STABLE
 from test_never_stranded import GREEN, SPLIT_50, all_on
 
@@ -40,7 +40,7 @@ def disks(fleet: Fleet) -> list[dict[str, float]]:
     return [machine.disk for machine in fleet.machines.values()]
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", mostly("2.19"))
 def test_a_deployment_that_is_cancelled_before_its_containers_are_healthy_is_done_by_the_same_job(
     fleet: Fleet, core: str
 ) -> None:
@@ -59,7 +59,7 @@ def test_a_deployment_that_is_cancelled_before_its_containers_are_healthy_is_don
     assert fleet.orders("blue") == []
 
 
-@pytest.mark.parametrize("core", CORES)
+@pytest.mark.parametrize("core", mostly("2.17"))
 def test_a_promotion_that_is_cancelled_goes_back_to_the_pause_and_goes_on_as_the_same_job(
     fleet: Fleet, core: str
 ) -> None:
@@ -92,6 +92,7 @@ def test_a_rollback_that_is_cancelled_once_the_traffic_is_back_leaves_it_there_a
     assert fleet.orders("blue") == fleet.orders("green") == []
 
 
+@LONG
 def test_a_rollback_that_is_cancelled_before_any_traffic_went_back_leaves_all_where_it_was_and_the_same_job_goes_back(
     fleet: Fleet,
 ) -> None:
@@ -115,7 +116,7 @@ def test_a_rollback_that_is_cancelled_before_any_traffic_went_back_leaves_all_wh
     assert fleet.orders("green") == []
 
 
-@pytest.mark.parametrize(("core", "resume"), [("2.17", "false"), ("2.19", "true")])
+@pytest.mark.parametrize(("core", "resume"), [("2.17", "false"), pytest.param("2.19", "true", marks=LONG)])
 def test_a_rollout_that_is_cancelled_in_mid_stage_falls_back_and_goes_on_as_a_job_that_resumes(
     fleet: Fleet, core: str, resume: str
 ) -> None:
