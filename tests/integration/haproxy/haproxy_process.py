@@ -10,6 +10,7 @@ import functools
 import http.client
 import http.server
 import os
+import secrets
 import shutil
 import socket
 import socketserver
@@ -27,6 +28,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket 
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats import process_info
 
 PATIENCE = 10.0
+PORTS = range(20000, 30000)
 
 
 def haproxy_program() -> str:
@@ -56,9 +58,12 @@ def until(what: str, holds: Callable[[], object], limit: float | None = None) ->
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the kernel gives to connections, one of which may be in use when HAProxy binds it."""
+    while True:
+        port = PORTS[secrets.randbelow(len(PORTS))]
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @functools.cache

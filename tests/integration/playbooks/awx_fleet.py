@@ -40,9 +40,11 @@ class Fleet:
 
     @property
     def moved(self) -> dict[str, Any]:
-        """Whatever a job could change, by the host where it is."""
+        """Whatever a job could change, by the host where it is; a lock that runs out meanwhile is still the same."""
+        locks = {name: _lock.current(one.paths) or {} for name, one in self.machines.items()}
         balancers = {
-            name: (one.told, one.runtime, one.disk, _lock.current(one.paths)) for name, one in self.machines.items()
+            name: (one.told, one.runtime, one.disk, locks[name].get("release_id"), locks[name].get("holder"))
+            for name, one in self.machines.items()
         }
         return {**balancers, **{name: list(engine.orders) for name, engine in (self.blue | self.green).items()}}
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from awx_fleet import Fleet, fleet, site, v1_serves, v2_deployed, v2_paused, v2_serves
-from awx_job import answers, mostly, run_job
+from awx_job import LONG, answers, mostly, run_job
 from balancer_machine import STABLE
 from test_never_stranded import GREEN, all_on
 
@@ -17,7 +17,11 @@ VERSION = '"1.20"'
 
 
 @pytest.mark.parametrize(
-    ("core", "artifact"), [("2.17", {}), ("2.19", {"service": "till", "version": "0.9", "release_id": "r0"})]
+    ("core", "artifact"),
+    [
+        pytest.param("2.17", {}, marks=LONG),
+        ("2.19", {"service": "till", "version": "0.9", "release_id": "r0"}),
+    ],
 )
 def test_a_deployment_and_the_rollout_after_it_take_their_input_from_the_answers_and_not_from_an_artifact(
     fleet: Fleet, core: str, artifact: dict[str, Any]
@@ -111,9 +115,9 @@ def test_a_fetch_brings_the_image_to_every_vm_and_no_more(fleet: Fleet, core: st
     ("core", "playbook", "question"),
     [
         ("2.17", "rollback", "takeover"),
-        ("2.19", "abort", "takeover"),
-        ("2.19", "rollback", "force"),
-        ("2.17", "deploy", "reversible"),
+        pytest.param("2.19", "abort", "takeover", marks=LONG),
+        pytest.param("2.19", "rollback", "force", marks=LONG),
+        pytest.param("2.17", "deploy", "reversible", marks=LONG),
         ("2.19", "release", "resume"),
         ("2.17", "retire", "at_once"),
     ],

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from awx_fleet import Fleet, fleet, site, v1_serves, v2_deployed, v2_paused, v2_serves
-from awx_job import LONG, Event, mostly
+from awx_job import CORES, LONG, Event, mostly
 from balancer_machine import STABLE
 from test_never_stranded import GREEN, SPLIT_50, all_on
 
@@ -59,7 +59,8 @@ def test_a_deployment_that_is_cancelled_before_its_containers_are_healthy_is_don
     assert fleet.orders("blue") == []
 
 
-@pytest.mark.parametrize("core", mostly("2.17"))
+@LONG
+@pytest.mark.parametrize("core", CORES)
 def test_a_promotion_that_is_cancelled_goes_back_to_the_pause_and_goes_on_as_the_same_job(
     fleet: Fleet, core: str
 ) -> None:

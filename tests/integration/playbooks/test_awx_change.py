@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from awx_job import mostly
+from awx_job import LONG, mostly
 from awx_play import SETTINGS, SMALL, Full, awx, full, play, small
 from fake_awx import FakeAwx, Item
 from real_ansible import Run
@@ -59,6 +59,7 @@ def test_the_job_templates_of_a_webhook_and_of_slices_go_with_their_settings(tmp
     assert (changes(play(tmp_path, small, SMALL)), small.writes) == ([], [])
 
 
+@LONG
 def test_another_organization_may_have_the_same_names(tmp_path: Path, small: FakeAwx) -> None:
     other = small.add("organizations", {"name": "Other"})
     for kind in ("job_templates", "workflow_job_templates", "projects"):
@@ -81,6 +82,7 @@ def test_a_dry_run_on_an_empty_awx_says_what_it_would_begin_with(tmp_path: Path,
     assert awx.writes == []
 
 
+@LONG
 @pytest.mark.parametrize("full", ["2.17"], indirect=True)
 def test_a_dry_run_where_nothing_is_missing_says_so(tmp_path: Path, full: Full) -> None:
     done = play(tmp_path, full.awx, SETTINGS, "--check", core=full.core)
@@ -90,7 +92,7 @@ def test_a_dry_run_where_nothing_is_missing_says_so(tmp_path: Path, full: Full) 
 @pytest.mark.parametrize(
     ("full", "missing", "expected"),
     [
-        (
+        pytest.param(
             "2.17",
             [
                 ("notification_templates", "Bluegreen chat"),
@@ -99,6 +101,7 @@ def test_a_dry_run_where_nothing_is_missing_says_so(tmp_path: Path, full: Full) 
                 ("teams", "Releasers"),
             ],
             ["Make the notifications", "Make one for each playbook", "Make the team"],
+            marks=LONG,
         ),
         (
             "2.19",

@@ -109,8 +109,25 @@ def test_a_balancer_that_is_lost_on_that_way_back_is_brought_to_what_the_other_s
     assert pair.not_settled("v1" if command == "rollback" else "v2") == []
 
 
-@pytest.mark.parametrize("command", ["release", "rollback", "abort"])
-@pytest.mark.parametrize("hosts", [HOSTS, HOSTS[:1], HOSTS[1:]], ids=" and ".join)
+@pytest.mark.parametrize(
+    ("hosts", "command"),
+    [
+        (HOSTS, "rollback"),
+        (HOSTS[:1], "release"),
+        (HOSTS[1:], "abort"),
+        *(
+            pytest.param(hosts, command, marks=pytest.mark.long)
+            for hosts, command in (
+                (HOSTS, "release"),
+                (HOSTS, "abort"),
+                (HOSTS[:1], "rollback"),
+                (HOSTS[:1], "abort"),
+                (HOSTS[1:], "rollback"),
+                (HOSTS[1:], "release"),
+            )
+        ),
+    ],
+)
 def test_a_way_back_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_command(
     pair: Pair, hosts: tuple[str, ...], command: str
 ) -> None:
