@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import real_ansible
-from awx_job import CORES, PROJECT
+from awx_job import CORES, PROJECT, mostly
 from fake_awx import TOKEN, FakeAwx
 from real_ansible import Run, run
 from site_files import inventory
@@ -70,7 +70,7 @@ def awx() -> Iterator[FakeAwx]:
     server.server_close()
 
 
-@pytest.fixture(params=CORES)
+@pytest.fixture(params=mostly("2.17"))
 def full(request: pytest.FixtureRequest, awx: FakeAwx, tmp_path_factory: pytest.TempPathFactory) -> Full:
     """An AWX with all that :data:`SETTINGS` ask for, made with each ansible-core."""
     _make_once(tmp_path_factory, awx, SETTINGS, f"full-{request.param}", request.param)

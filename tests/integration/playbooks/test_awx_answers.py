@@ -44,6 +44,7 @@ def test_a_deployment_and_the_rollout_after_it_take_their_input_from_the_answers
     assert fleet.orders("blue") == []
 
 
+@LONG
 @pytest.mark.parametrize("core", ["2.17"])
 def test_a_release_goes_to_its_promotion(fleet: Fleet, core: str) -> None:
     v1_serves(fleet.machines)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from awx_fleet import Fleet, fleet, site, v1_serves, v2_deployed, v2_paused, v2_serves
-from awx_job import CORES, LONG, Event, mostly
+from awx_job import CORES, LONG, Event
 from balancer_machine import STABLE
 from test_never_stranded import GREEN, SPLIT_50, all_on
 
@@ -40,7 +40,8 @@ def disks(fleet: Fleet) -> list[dict[str, float]]:
     return [machine.disk for machine in fleet.machines.values()]
 
 
-@pytest.mark.parametrize("core", mostly("2.19"))
+@LONG
+@pytest.mark.parametrize("core", CORES)
 def test_a_deployment_that_is_cancelled_before_its_containers_are_healthy_is_done_by_the_same_job(
     fleet: Fleet, core: str
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_promotion_that_is_cancelled_goes_back_to_the_pause_and_goes_on_as_the
     assert fleet.orders("blue") == fleet.orders("green") == []
 
 
+@LONG
 def test_a_rollback_that_is_cancelled_once_the_traffic_is_back_leaves_it_there_and_so_does_the_same_job(
     fleet: Fleet, tmp_path: Path
 ) -> None:

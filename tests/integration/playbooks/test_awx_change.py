@@ -89,6 +89,7 @@ def test_a_dry_run_where_nothing_is_missing_says_so(tmp_path: Path, full: Full) 
     assert (changes(done), full.awx.writes) == ([], [])
 
 
+@LONG
 @pytest.mark.parametrize(
     ("full", "missing", "expected"),
     [
@@ -101,7 +102,6 @@ def test_a_dry_run_where_nothing_is_missing_says_so(tmp_path: Path, full: Full) 
                 ("teams", "Releasers"),
             ],
             ["Make the notifications", "Make one for each playbook", "Make the team"],
-            marks=LONG,
         ),
         (
             "2.19",

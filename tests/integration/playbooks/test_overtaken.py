@@ -102,7 +102,7 @@ def test_a_retirement_that_goes_on_after_a_rollback_stops_nothing_that_serves(
         ("r3", None, True),
     ],
 )
-@pytest.mark.parametrize("entry", ["retire", "restore"])
+@pytest.mark.parametrize("entry", ["retire", pytest.param("restore", marks=pytest.mark.long)])
 def test_a_vm_on_which_another_operation_has_worked_since_is_left_as_it_is(
     engines: Engines, tmp_path: Path, entry: str, there: str, expects: str | None, stopped: bool
 ) -> None:
