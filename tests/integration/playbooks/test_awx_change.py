@@ -35,6 +35,7 @@ def test_a_new_service_and_a_question_that_was_edited_in_awx_are_put_right_once(
     assert (changes(play(tmp_path, small, settings)), small.writes) == ([], [])
 
 
+@LONG
 @pytest.mark.parametrize("core", mostly("2.17"))
 def test_a_playbook_that_is_new_in_the_repository_is_seen_before_its_template_is_made(
     tmp_path: Path, small: FakeAwx, core: str
@@ -49,6 +50,7 @@ def test_a_playbook_that_is_new_in_the_repository_is_seen_before_its_template_is
     assert (changes(play(tmp_path, small, SMALL, core=core)), small.writes) == ([], [])
 
 
+@LONG
 def test_the_job_templates_of_a_webhook_and_of_slices_go_with_their_settings(tmp_path: Path, small: FakeAwx) -> None:
     more = {**SMALL, "awx_slices": 2, "awx_webhook": {"service": "gitlab", "release": "shop"}}
     assert play(tmp_path, small, more).status == 0

@@ -63,6 +63,7 @@ def test_nor_for_started_again_after_a_rollback_that_did_not_wait_for_it(
     )
 
 
+@pytest.mark.long
 def test_a_vm_that_the_limit_leaves_out_is_named_as_one_that_was_not_started_again(
     machines: Machines, engines: Engines, play: Play
 ) -> None:
@@ -72,6 +73,7 @@ def test_a_vm_that_the_limit_leaves_out_is_named_as_one_that_was_not_started_aga
     assert done.stats["bluegreen_result"]["message"].endswith("not started again everywhere: green1: was not begun")
 
 
+@pytest.mark.long
 def test_a_rollback_that_has_started_all_of_it_says_nothing_of_that(engines: Engines, play: Play) -> None:
     assert play("retire", at_once=True).status == 0
     done = play("rollback")

@@ -94,8 +94,15 @@ def test_and_may_be_cut_off_on_that_way_back(pair: Pair, command: str) -> None:
         assert pair.not_settled("v2" if command == "release" else None) == [], f"{where}, then {command}"
 
 
-@pytest.mark.parametrize("lost", HOSTS)
-@pytest.mark.parametrize("command", ["release", "rollback"])
+@pytest.mark.parametrize(
+    ("lost", "command"),
+    [
+        ("lb1", "release"),
+        ("lb2", "rollback"),
+        pytest.param("lb1", "rollback", marks=pytest.mark.long),
+        pytest.param("lb2", "release", marks=pytest.mark.long),
+    ],
+)
 def test_a_balancer_that_is_lost_on_that_way_back_is_brought_to_what_the_other_says(
     pair: Pair, command: str, lost: str
 ) -> None:
