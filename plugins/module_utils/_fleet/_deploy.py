@@ -55,7 +55,7 @@ def deploy_plan(
     stable = state["stable"]
     settle = not resumes and any(shares[candidate] > 0 for shares in fleet.every_share())
     if settle and stable:
-        fleet.require_somebody(stable, "go back with sluice.bluegreen.rollback -e force=true")
+        fleet.require_somebody(stable, "go there all the same with sluice.bluegreen.abort -e force=true")
     if stable:
         fleet.require_capacity(candidate, max_load, way="add VMs to its group, or raise that limit", all_up=True)
     return {
