@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex, read_json
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import split_weights
 from awx_job import Event, Job, answers, cancelled_once, run_job
 from balancer_machine import NAMES, Balancer
@@ -87,13 +88,14 @@ class Fleet:
     def settles(self) -> None:
         """Every balancer goes back to what is committed, and whoever died keeps nobody out."""
         every = self.machines.values()
-        until("traffic is where it is committed", lambda: all(one.runtime == committed(one) for one in every), 60)
+        until("traffic is where it is committed", lambda: all(settled(one) for one in every), 60)
         until("nobody is kept out", lambda: not any((_lock.current(one.paths) or {}).get("live") for one in every), 60)
 
 
-def committed(machine: Balancer) -> dict[str, int]:
-    """The weights that belong to what is on the disk."""
-    return split_weights(NAMES, machine.disk)
+def settled(machine: Balancer) -> bool:
+    """Whether no lease is left, its fallback is written down to the end, and traffic is where the disk says."""
+    with mutex(machine.paths.mutex):
+        return read_json(machine.paths.lease) is None and machine.runtime == split_weights(NAMES, machine.disk)
 
 
 @pytest.fixture
