@@ -105,7 +105,7 @@ def test_an_incident_at_100_per_cent_leads_to_a_second_look_and_a_promotion(
     done = rollout()
     assert (done.status, done.stats["bluegreen_result"]["outcome"]) == (0, "promoted"), done.output
     said = " ".join(one.msg for one in done.of("Say why"))
-    assert "second look at 50.0 %: green: " in said, done.output
+    assert "second look at 50 %: green: " in said, done.output
     assert "so once back to the stage before, where both colors are compared at the same time" in said
     assert "shop stage 1 (50 %), look 2" in done.output
     assert milestones(balancer) == ["stage_passed", "second_look", "stage_passed", "stage_passed", "promoted"]
