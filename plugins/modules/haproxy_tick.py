@@ -109,17 +109,14 @@ fenced:
   returned: on failure
 """
 
-import json
-import re
 from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Any, Optional
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease, _lock, _tapes
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_args import balancer_args, service_paths
 from ansible_collections.sluice.bluegreen.plugins.module_utils._balancer_module import finish
-from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _latency, _stats
@@ -134,14 +131,6 @@ def renew(paths: ServicePaths, params: dict[str, Any]) -> bool:
     with mutex(paths.mutex):
         _lock.renew(paths, params["release_id"], params["lease"])
         return _lease.renew(paths, params["release_id"], _lease.SystemdTimer(), params["socket"], params["lease"])
-
-
-def record(paths: ServicePaths, name: str, line: dict[str, Any]) -> None:
-    if not re.fullmatch(r"[A-Za-z0-9_.-]+", name):
-        raise InputError(f"tape name {name!r}: use letters, digits, '.', '_' and '-'")
-    paths.tapes.mkdir(parents=True, exist_ok=True)
-    with (paths.tapes / f"{name}.jsonl").open("a", encoding="utf-8") as tape:
-        tape.write(json.dumps(line, sort_keys=True) + "\n")
 
 
 def latency(sock: RuntimeSocket, service: str, servers: Iterable[str]) -> Optional[dict[str, Any]]:
@@ -172,7 +161,7 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
         tape = params["tape"]
         if tape and tape["line"]:
             try:
-                record(paths, tape["name"], tape["line"])
+                _tapes.append(paths.tapes, tape["name"], tape["line"])
             except OSError as error:
                 warn(f"the tape could not be written: {error}")
     info = _stats.process_info(sock)
