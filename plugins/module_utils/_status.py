@@ -128,7 +128,11 @@ def _drift(journal: Mapping[str, Any], split: Mapping[str, Any]) -> list[str]:
             "commit was not recorded."
         )
     if disk != runtime and not journal["lease"]:
-        found.append("No lease will take HAProxy back to what is committed: somebody set its weights by hand.")
+        found.append(
+            "No lease will take HAProxy back to what is committed: a commit did not reach the disk, or somebody set "
+            "weights by hand. A reload of HAProxy would bring back what is on the disk; see what the next command "
+            "says, or go back with rollback or abort."
+        )
     return found
 
 
