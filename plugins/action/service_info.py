@@ -10,6 +10,7 @@ from typing import Any, Optional
 
 from ansible.errors import AnsibleError
 from ansible.plugins.action import ActionBase
+from ansible.release import __version__ as core_version
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _hooks, _scope, _service
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._service_secrets import seal
@@ -34,6 +35,7 @@ class ActionModule(ActionBase):
                 "services": {"type": "raw"},
                 "needs": {"type": "list", "elements": "str", "choices": ["balancers", "vms"], "default": []},
                 "hook_files": {"type": "bool", "default": False},
+                "partial": {"type": "bool", "default": False},
             }
         )
         try:
@@ -48,10 +50,12 @@ class ActionModule(ActionBase):
         return {**result, "changed": False, **found}
 
     def _read(self, args: Mapping[str, Any], task_vars: Mapping[str, Any]) -> dict[str, Any]:
+        if "vms" in args["needs"]:
+            _scope.require_core(core_version)
         sliced = _scope.slice_of(task_vars)
         if sliced and args["needs"]:
             _scope.require_whole(str(args["service"]), [], None, None, sliced)
-        inventory = _inventory(task_vars, partial=bool(sliced))
+        inventory = _inventory(task_vars, partial=bool(sliced) or args["partial"])
         only = args["service"]
         pages = self._pages(args["services"], task_vars, only)
         if only is None:

@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Optional
 
 from ._errors import InputError
 
 _FEW = 5
+_OLDEST_CORE = (2, 17)
 
 
 def slice_of(variables: Mapping[str, Any]) -> Optional[str]:
@@ -47,4 +49,15 @@ def require_whole(
             f"service {service}: the limit {limit} leaves out {', '.join(missing[:_FEW])}{more}, and this needs all of "
             "them or none. Run it without a limit; in AWX, launch it again or relaunch it on all hosts instead of the "
             "failed ones. Nothing was changed"
+        )
+
+
+def require_core(version: str) -> None:
+    """Raise InputError where ``version`` of ansible-core (such as ``2.19.1``) is one that this is not made for."""
+    found = tuple(int(part) for part in re.findall(r"\d+", version)[:2])
+    if found < _OLDEST_CORE:
+        raise InputError(
+            f"this is ansible-core {version}, and a release needs {'.'.join(map(str, _OLDEST_CORE))} or later: with an "
+            "older one a balancer that is lost does not send the others back. Upgrade it; in AWX, give the templates "
+            "an execution environment that has it. Nothing was changed"
         )

@@ -58,6 +58,10 @@ options:
       - A way back does not depend on them.
     type: bool
     default: false
+  partial:
+    description: Whether the inventory may have some hosts of every group only, as it may in any slice of an AWX job.
+    type: bool
+    default: false
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """

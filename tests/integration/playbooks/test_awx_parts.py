@@ -51,8 +51,13 @@ def test_a_slice_prepares_its_vms_and_no_balancer(tmp_path: Path, core: str, pla
     job = run_job(tmp_path, core, playbook, inventory(), answers, slice_hosts=SLICE_HOSTS)
     assert asked(job) == {"blue1", "green1"}, job.output
     if playbook == "site":
-        told = next(data["res"]["msg"] for data in job.done if data["task"] == "Say what a slice leaves to be done")
+        told = next(data["res"]["msg"] for data in job.done if data["task"] == "Say what is left to be done")
         assert "Run sluice.bluegreen.site once more with the limit loadbalancers" in told
+
+
+def test_a_slice_that_is_relaunched_and_not_told_that_it_is_one_prepares_no_balancer_either(tmp_path: Path) -> None:
+    job = run_job(tmp_path, "2.19", "site", inventory(), {"vms_only": True}, slice_hosts=SLICE_HOSTS)
+    assert asked(job) == {"blue1", "green1"}, job.output
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 from balancer_machine import can_mount
-from real_ansible import ROOT, run
+from real_ansible import ROOT, Run, run
 from site_files import inventory, vm
 
 sys.path.insert(0, str(ROOT))
@@ -22,6 +22,7 @@ sys.path.insert(0, str(ROOT))
 from bench.scale.fleet import Fleet, fleet
 
 MOST_RUNS = 6
+SLICE = {"awx_job_template_name": "Site", "awx_workflow_job_name": "Site"}
 
 
 def serving(there: Fleet, name: str) -> list[str]:
@@ -36,7 +37,7 @@ GREEN = [f"green{n}" for n in range(1, 5)]
 def there() -> Iterator[Fleet]:
     """Four VMs of each color; blue serves v1, and green has nothing."""
     if not can_mount():
-        pytest.skip("needs root and the right to mount")
+        pytest.fail("needs root and the right to mount")
     with fleet(8) as found:
         yield found
 
@@ -80,15 +81,18 @@ def test_where_a_version_does_not_become_healthy_on_one_vm_or_is_rolled_back_eve
     assert serving(there, "blue1") == ["shop-blue-v1"]
 
 
-def ports(folder: Path, site: dict[str, Any], **extra: Any) -> dict[str, list[int]]:
-    """What `site` has each VM's firewall close."""
+def prepared(folder: Path, site: dict[str, Any], what: str, **extra: Any) -> Run:
+    """`site`, whose play for VMs tells ``what`` it gives the role, in the place of the role."""
     plays: list[dict[str, Any]] = yaml.safe_load((ROOT / "playbooks" / "site.yml").read_text(encoding="utf-8"))
     read, prepare = plays[:2]
-    (task,) = prepare["tasks"]
-    prepare["tasks"] = [
-        {"name": "Tell", "ansible.builtin.debug": {"var": "docker_host_firewall_ports"}, "vars": task["vars"]}
-    ]
-    done = run(folder, [read, prepare], site, extra)
+    role = prepare["tasks"][-1]
+    prepare["tasks"][-1] = {"name": "Tell", "ansible.builtin.debug": {"var": what}, "vars": role["vars"]}
+    return run(folder, [read, prepare], site, extra)
+
+
+def ports(folder: Path, site: dict[str, Any], **extra: Any) -> dict[str, list[int]]:
+    """What `site` has each VM's firewall close."""
+    done = prepared(folder, site, "docker_host_firewall_ports", **extra)
     return {one.host: one.result["docker_host_firewall_ports"] for one in done.of("Tell")}
 
 
@@ -123,5 +127,20 @@ def test_a_slice_of_site_closes_them_though_it_does_not_know_all_servers(tmp_pat
     site = inventory(page__container={"port": 8080, "publish": 8081})
     for group, gone in {"shop_blue": "blue2", "shop_green": "green2"}.items():
         del site["all"]["children"][group]["hosts"][gone]
-    job = {"awx_job_template_name": "Site", "awx_workflow_job_name": "Site"}
-    assert ports(tmp_path, site, **job) == {"blue1": [8081], "green1": [8081]}
+    assert ports(tmp_path, site, **SLICE) == {"blue1": [8081], "green1": [8081]}
+
+
+def test_it_closes_none_to_balancers_that_it_does_not_see(tmp_path: Path) -> None:
+    site = inventory(groups__loadbalancers={"lb1": vm(11), "lb2": vm(12)})
+    of_all = ["198.18.0.11", "198.18.0.12"]
+    whole = prepared(tmp_path, site, "docker_host_firewall_from", docker_host_firewall=True)
+    assert {tuple(one.result["docker_host_firewall_from"]) for one in whole.of("Tell")} == {tuple(of_all)}
+
+    del site["all"]["children"]["loadbalancers"]["hosts"]["lb2"]
+    refused = prepared(tmp_path, site, "docker_host_firewall_from", docker_host_firewall=True, **SLICE)
+    assert refused.of("Tell") == []
+    assert {problem.host for problem in refused.problems} == {"blue1", "blue2", "green1", "green2"}
+    assert "this run may not see all balancers, which the VM has to let in" in refused.problems[0].msg
+    given = {"docker_host_firewall": True, "bluegreen_balancer_addresses": of_all}
+    told = prepared(tmp_path, site, "docker_host_firewall_from", **given, **SLICE)
+    assert {tuple(one.result["docker_host_firewall_from"]) for one in told.of("Tell")} == {tuple(of_all)}

@@ -6,7 +6,7 @@ from typing import Any, Optional
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError
-from ansible_collections.sluice.bluegreen.plugins.module_utils._scope import require_whole, slice_of
+from ansible_collections.sluice.bluegreen.plugins.module_utils._scope import require_core, require_whole, slice_of
 
 
 @pytest.mark.parametrize(
@@ -44,3 +44,14 @@ def test_a_slice_is_refused_with_the_template_to_change() -> None:
     with pytest.raises(InputError) as caught:
         require_whole("shop", [], None, None, "Release")
     assert "Set Job Slicing of that template to 1" in str(caught.value)
+
+
+@pytest.mark.parametrize("version", ["2.16.14", "2.9.27", "2.16.0rc1"])
+def test_an_ansible_core_that_is_too_old_is_refused_with_the_way_out(version: str) -> None:
+    with pytest.raises(InputError, match=rf"this is ansible-core {version}, and a release needs 2\.17 or later"):
+        require_core(version)
+
+
+@pytest.mark.parametrize("version", ["2.17.0", "2.19.14", "2.20.0b1", "3.0"])
+def test_an_ansible_core_that_is_new_enough_is_taken(version: str) -> None:
+    require_core(version)
