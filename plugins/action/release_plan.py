@@ -66,6 +66,7 @@ class ActionModule(ActionBase):
                 "keep_warm": {"type": "float", "default": 0},
                 "keep": {"type": "int", "default": 0},
                 "at_once": {"type": "bool", "default": False},
+                "gives_up": {"type": "str"},
             }
         )
         try:
@@ -84,7 +85,8 @@ class ActionModule(ActionBase):
         servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
         load = args["max_load"]
         if operation in ("rollback", "abort"):
-            return rollback_plan(fleet, servers, args["takeover"], args["force"], load, operation == "abort")
+            abort = operation == "abort"
+            return rollback_plan(fleet, servers, args["takeover"], args["force"], load, abort, args["gives_up"])
         fleet.require_servers(servers)
         if operation == "retire":
             keep = {"keep_warm": args["keep_warm"], "keep": args["keep"], "at_once": args["at_once"]}

@@ -20,6 +20,7 @@ def rollback_plan(
     force: bool,
     max_load: Optional[float] = None,
     abort: bool = False,
+    only: Optional[str] = None,
 ) -> Plan:
     """Where traffic goes back to: ``{to, from, to_version, from_version, kind, gives_up, previous}``.
 
@@ -28,7 +29,7 @@ def rollback_plan(
     balancers do not do that, else after an operation that was cut off without a promotion, or where a balancer missed
     that a release was given up). A dead release is taken over without asking. ``servers`` are the names of the servers
     by color. ``max_load`` is as for :func:`deploy_plan`, where a promotion is taken back; a release is given up
-    whatever is up.
+    whatever is up. ``only`` is the id of the release that may be given up: StateError where another one is in progress.
     """
     if not takeover:
         fleet.require_unlocked()
@@ -38,6 +39,12 @@ def rollback_plan(
     release = state["release"]
     stable = state["stable"]
     if release:
+        if only and release["release_id"] != only:
+            raise StateError(
+                f"service {fleet.service}: release {only}, which was to be given up, is not in progress any more; what "
+                f"is, is release {release['release_id']} (version {release['version']} on {release['color']}). To give "
+                "that one up, run sluice.bluegreen.abort by itself. Nothing was changed"
+            )
         fleet.require_reversible("go on with it (sluice.bluegreen.promote, or release -e resume=true)", force)
         return {
             "kind": "release",

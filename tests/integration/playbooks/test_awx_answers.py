@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from awx_fleet import Fleet, fleet, site, v1_serves, v2_deployed, v2_paused, v2_serves
-from awx_job import LONG, answers, mostly, run_job
+from awx_job import LONG, Job, answers, mostly, run_job
 from balancer_machine import STABLE
 from test_never_stranded import GREEN, all_on
 
@@ -35,13 +35,33 @@ def test_a_deployment_and_the_rollout_after_it_take_their_input_from_the_answers
         assert engine.running == ["shop-green-1.20"], engine.orders
     all_on(fleet.machines, STABLE)
 
-    given = {**answers("rollout", rollout_strategy="50,100"), "bluegreen_result": {**result, **artifact}}
+    # A workflow hands all of its answers to every node.
+    given = {**answers("rollout", rollout_strategy="50,100"), "version": VERSION, "reversible": "true"}
+    given["bluegreen_result"] = {**result, **artifact}
     rolled_out = run_job(fleet.folder, core, "rollout", fleet.site, given)
     assert (rolled_out.status, rolled_out.outcome) == ("successful", "promoted"), rolled_out.output
     told = rolled_out.artifacts["bluegreen_result"]
     assert (told["service"], told["version"], told["release_id"]) == ("shop", "1.20", result["release_id"])
     all_on(fleet.machines, GREEN)
     assert fleet.orders("blue") == []
+
+
+def test_an_abort_in_a_workflow_gives_up_what_that_one_deployed_and_no_release_that_came_after_it(fleet: Fleet) -> None:
+    v2_deployed(fleet.machines)
+    before = fleet.moved
+
+    def denied(release_id: str) -> Job:
+        artifact = {"service": "shop", "version": "v2", "release_id": release_id, "outcome": "deployed"}
+        given = {**answers("abort"), "version": "v2", "reversible": "true", "bluegreen_result": artifact}
+        return run_job(fleet.folder, "2.19", "abort", fleet.site, given)
+
+    late = denied("r1")
+    assert (late.status, late.code) == ("failed", 2), late.output
+    assert "release r1, which was to be given up, is not in progress any more; what is, is release r2" in late.problems
+    assert fleet.moved == before
+    job = denied("r2")
+    assert (job.status, job.outcome) == ("successful", "aborted"), job.output
+    all_on(fleet.machines, STABLE)
 
 
 @LONG

@@ -50,7 +50,7 @@ def test_every_job_template_runs_from_the_project_with_the_same_inventory_enviro
         assert item["execution_environment"] == environment["id"], name
         assert listed(filled, "job_templates", item, "credentials") == ["ssh to the fleet"], name
         assert item["playbook"] in project["playbooks"], name
-        assert item["allow_simultaneous"] is False, name
+        assert item["allow_simultaneous"] is ("Site" not in name), name
     assert (environment["image"], environment["pull"]) == ("registry.example.com/bluegreen-ee:1", "always")
     assert environment["credential"] == filled.named("credentials")["registry"]["id"]
     assert project["default_environment"] == environment["id"]
@@ -61,10 +61,16 @@ def test_a_launch_asks_for_what_the_survey_says_and_for_nothing_that_would_chang
     assert not any(item["ask_variables_on_launch"] for item in templates.values()), (
         "who releases could set any variable"
     )
-    for option, names in (("ask_limit_on_launch", {"Site"}), ("ask_job_type_on_launch", {"Site", "Release", "Retire"})):
+    checked = {"Site", "Release", "Retire"}
+    for option, names in (
+        ("ask_limit_on_launch", {"Site"}),
+        ("ask_job_type_on_launch", checked),
+        ("diff_mode", checked),
+    ):
         assert {name for name, item in templates.items() if item.get(option)} == {f"Bluegreen {name}" for name in names}
     slices = {name for name, item in templates.items() if item.get("job_slice_count") == SETTINGS["awx_slices"]}
     assert slices == {"Bluegreen Fetch", "Bluegreen Site of VMs"}
+    assert json.loads(templates["Bluegreen Site of VMs"]["extra_vars"]) == {"vms_only": True}
     release = asked(filled, "job_templates", "Bluegreen Release")
     assert list(release) == ["service", "version", "rollout_strategy", "reversible", "resume"]
     assert (release["service"]["choices"], release["version"]["type"]) == (["shop"], "text")

@@ -28,7 +28,7 @@ TAKEN = ("service", "version", "rollout_strategy", "reversible", "resume", "take
 def sources(name: str) -> str:
     """The text of a playbook and of all that it imports and includes."""
     text = (PLAYBOOKS / name).read_text()
-    for other in re.findall(r"(?:import_playbook|include_tasks): ([\w/]+\.yml)", text):
+    for other in re.findall(r"(?:import_playbook|import_tasks|include_tasks): ([\w/]+\.yml)", text):
         text += sources(other)
     return text
 
@@ -97,7 +97,7 @@ def test_the_nodes_of_the_workflow_are_templates_and_lead_to_nodes() -> None:
 
 
 def test_no_play_ever_asks_a_person() -> None:
-    for path in [*PLAYBOOKS.rglob("*.yml"), *(ROOT / "roles").rglob("tasks/*.yml")]:
+    for path in [*PLAYBOOKS.rglob("*.yml"), *(ROOT / "roles").rglob("tasks/**/*.yml")]:
         text = path.read_text()
         assert "vars_prompt" not in text, path
         assert not re.search(r"^\s*(- )?(ansible\.builtin\.)?pause:", text, re.MULTILINE), path

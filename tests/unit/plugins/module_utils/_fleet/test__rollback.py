@@ -233,6 +233,20 @@ def test_an_abort_gives_up_a_release_and_nothing_else() -> None:
     assert (plan["kind"], plan["to"]) == ("unsettled", "green")
 
 
+def test_an_abort_that_is_for_one_release_leaves_another_one_alone() -> None:
+    def abort(state: Fleet, only: str) -> dict[str, Any]:
+        return rollback_plan(state, SERVERS, takeover=False, force=False, abort=True, only=only)
+
+    dead = fleet(rolling(), ON_BLUE)
+    assert abort(dead, "r2")["gives_up"] == "r2"
+    with pytest.raises(
+        StateError, match=r"release r1, which was to be given up, .* is release r2 \(version v2 on green\)"
+    ):
+        abort(dead, "r1")
+    with pytest.raises(StateError, match="no release is in progress, green serves v2"):
+        abort(fleet(V2_ON_GREEN, ON_GREEN), "r2")
+
+
 def test_what_is_marked_irreversible_is_left_by_force_only() -> None:
     dead = fleet(rolling(reversible=False), PAUSED_25)
     with pytest.raises(StateError, match="is marked reversible: false, and its version has served at 0 %"):
