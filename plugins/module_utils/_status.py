@@ -131,7 +131,7 @@ def _drift(journal: Mapping[str, Any], split: Mapping[str, Any]) -> list[str]:
         found.append(
             "No lease will take HAProxy back to what is committed: a commit did not reach the disk, or somebody set "
             "weights by hand. A reload of HAProxy would bring back what is on the disk; see what the next command "
-            "says, or go back with rollback or abort."
+            "says, or bring it back with sluice.bluegreen.abort."
         )
     return found
 
