@@ -20,7 +20,7 @@ SHIFT = "Set the split"
 GATE = "Gate the stage"
 OBSERVE = "Observe every balancer"
 PASSED = "Note that the stage was passed"
-IMAGE = "Bring the image"
+IMAGE = "Send the image"
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
 
 from chaos import points
 from chaos.points import COMMANDS, LATE_TWIN, STAGE_FAULTS, Case, Task
@@ -16,7 +20,7 @@ from chaos.points import COMMANDS, LATE_TWIN, STAGE_FAULTS, Case, Task
 ROLE = "sluice.bluegreen.rollout : "
 TASKS = [
     Task(1, "Read", "Read the service's page", 0.5),
-    Task(2, "Deploy", "sluice.bluegreen.deploy : Bring the image", 6.0),
+    Task(2, "Deploy", "sluice.bluegreen.deploy : Send the image", 6.0),
     Task(3, "Deploy", "sluice.bluegreen.deploy : Wait until the container answers healthily", 2.0),
     Task(4, "Roll out", f"{ROLE}Shift the traffic", 0.1),
     Task(5, "Roll out", "sluice.bluegreen.haproxy : Set the split", 0.4),
@@ -60,6 +64,31 @@ def test_the_next_commands_take_turns_in_each_series() -> None:
 
 def test_the_image_is_missing_only_where_it_is_brought() -> None:
     assert {case.moment.number for case in points.kills(TASKS) if case.fresh} == {2}
+
+
+def tasks_of(found: Any) -> Iterator[dict[str, Any]]:
+    """Every mapping in a file of tasks or plays, those in blocks included."""
+    for entry in found if isinstance(found, list) else ():
+        yield entry
+        for within in ("tasks", "block", "rescue", "always"):
+            yield from tasks_of(entry.get(within))
+
+
+def actions(title: str) -> set[str]:
+    """What the tasks of that name do, in the roles and playbooks."""
+    root = Path(__file__).resolve().parents[3]
+    files = [*root.glob("roles/*/tasks/**/*.yml"), *root.glob("playbooks/**/*.yml")]
+    named = [task for path in files for task in tasks_of(yaml.safe_load(path.read_text())) if task.get("name") == title]
+    return {key.rpartition(".")[2] for task in named for key in task if "." in key}
+
+
+@pytest.mark.parametrize("title", [points.SHIFT, points.GATE, points.PASSED, points.IMAGE])
+def test_what_is_hit_in_its_middle_is_done_by_a_module_on_the_hosts(title: str) -> None:
+    assert [action for action in actions(title) if not action.startswith(("include", "import"))], actions(title)
+
+
+def test_the_look_at_the_balancers_is_announced_as_an_import_never_is() -> None:
+    assert [action for action in actions(points.OBSERVE) if not action.startswith("import")], actions(points.OBSERVE)
 
 
 def test_every_fault_has_every_moment_of_a_stage() -> None:
