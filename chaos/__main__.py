@@ -32,7 +32,7 @@ from demo.traffic import Load
 
 BUILD = ROOT / "build" / "chaos"
 TABLE = ROOT / "build" / "chaos.json"
-RATE = 15.0
+RATE = 10.0
 """Requests a second through each balancer to each service."""
 LEASE = 20.0
 
