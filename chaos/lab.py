@@ -12,6 +12,7 @@ import urllib.request
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any, Optional
 
@@ -81,17 +82,17 @@ class Lab:
     def shell(self, host: str, script: str) -> str:
         return self.run(host, "sh", "-ec", script)
 
-    def look(self, without: Collection[str] = ()) -> Look:
-        """How the service stands on every balancer but those ``without``, all asked at once."""
+    def look(self, without: Collection[str] = (), what: str = "look") -> Look:
+        """How the service stands on every balancer but those ``without``, all asked at once for ``what``."""
         asked = [host for host in self.balancers if host not in without]
-        seen = dict(zip(asked, self.pool.map(self._look, asked)))
+        seen = dict(zip(asked, self.pool.map(partial(self._look, what=what), asked)))
         return Look(time.time(), seen)
 
-    def _look(self, host: str) -> Optional[Balancer]:
+    def _look(self, host: str, what: str = "look") -> Optional[Balancer]:
         try:
             if host not in self.observers:
                 self.observers[host] = Observer(self.container(host), "observe.py", self.service)
-            return Balancer.read(json.loads(self.observers[host].ask()))
+            return Balancer.read(json.loads(self.observers[host].ask(what)))
         except (docker.errors.DockerException, ValueError, OSError):
             # Its host may have been gone meanwhile.
             if host in self.observers:

@@ -32,9 +32,9 @@ class Observer:
         self._socket = getattr(self._stream, "_sock", self._stream)
         self._socket.settimeout(LIMIT)
 
-    def ask(self) -> str:
+    def ask(self, what: str = "look") -> str:
         """Its line of JSON for a line of input; OSError where it is gone, or says nothing within ``LIMIT`` seconds."""
-        self._socket.sendall(b"look\n")
+        self._socket.sendall(f"{what}\n".encode())
         said = b""
         while not said.endswith(b"\n"):
             stream, length = struct.unpack(">BxxxL", self._read(8))

@@ -27,6 +27,7 @@ class Story:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.looks: list[Balancer] = []
+        self.asked: list[str] = []
         self.statuses: dict[str, list[Optional[int]]] = {}
         self.now = 1000.0
 
@@ -41,7 +42,8 @@ class PretendedLab:
     def __init__(self, story: Story) -> None:
         self.story = story
 
-    def look(self, without: Sequence[str] = ()) -> Look:
+    def look(self, without: Sequence[str] = (), what: str = "look") -> Look:
+        self.story.asked.append(what)
         seen = {"lb1": self.story.looks.pop(0) if self.story.looks else SAFE, "lb2": SAFE}
         return Look(self.story.now, {name: entry for name, entry in seen.items() if name not in without})
 
@@ -215,6 +217,11 @@ def test_what_no_command_brings_to_a_beginning_ends_everything(story: Story) -> 
 def test_while_a_balancer_is_gone_nobody_looks_at_it(story: Story) -> None:
     run = try_case(story, named("balancer_stop"))
     assert [set(look.balancers) for look in (*run.fault_looks[:1], *run.looks[:1])] == [{"lb2"}, {"lb1", "lb2"}]
+
+
+def test_all_of_the_journal_is_looked_through_once_in_a_run_at_its_end(story: Story) -> None:
+    try_case(story, points.KILL_AT_BOUNDARY)
+    assert (story.asked[-1], story.asked.count("whole")) == ("whole", 1)
 
 
 def test_two_harnesses_do_not_work_on_the_same_lab(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
