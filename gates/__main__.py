@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``python -m gates``: releases on the lab, good, bad and in trouble, each with the verdict that it must have.
 
-Run by ``make prove-gates``. Exits 1 when an expectation was not met, 2 when the lab could not be prepared; the lab
-stays up, and the tapes lie in ``build/gates``.
+Run by ``make prove-gates``. Exits 1 when an expectation was not met, 2 when the lab could not be prepared or it was
+stopped; the lab stays up, and the tapes lie in ``build/gates``.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ def main() -> int:
     BUILD.mkdir(parents=True)
     proof = Proof(Lab(), BUILD)
     done: list[Done] = []
+    stopped = False
     try:
         proof.prepare(options.again)
         for case in [case for case in CASES if re.search(options.only, case.name)]:
@@ -115,9 +116,11 @@ def main() -> int:
                     say(f"  NOT MET: {check.what}: expected {check.expected}, found {check.found}")
     except KeyboardInterrupt:
         say("Stopped; what was tried so far:")
+        stopped = True
     finally:
         proof.stop()
-    return report(done, time.time() - began)
+    status = report(done, time.time() - began)
+    return 2 if stopped else status
 
 
 if __name__ == "__main__":
