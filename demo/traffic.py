@@ -33,17 +33,29 @@ class Request:
 
 
 class Load:
-    """The load generator, from its making until :meth:`stop`; every request is written to ``path``."""
+    """The load generator, from its making until :meth:`end`; every request is written to ``path``."""
 
     def __init__(self, path: Path, urls: Sequence[str], rate: float) -> None:
         self.path = path
         self.path.unlink(missing_ok=True)
         command = [sys.executable, str(PROGRAM), "--rate", str(rate), "--output", str(path), *urls]
         self.process = subprocess.Popen(command, start_new_session=True)
+        self.told = False
 
-    def stop(self) -> list[Request]:
+    @property
+    def died(self) -> bool:
+        """Whether it has ended before anybody told it to."""
+        return not self.told and self.process.poll() is not None
+
+    def end(self) -> None:
+        if not self.died:
+            self.told = True
         self.process.send_signal(signal.SIGTERM)
         self.process.wait(timeout=60)
+
+    def stop(self) -> list[Request]:
+        """End it; every request that it has sent."""
+        self.end()
         with self.path.open(encoding="utf-8", newline="") as rows:
             return [
                 Request(float(row["time"]), row["balancer"], int(row["status"]), row["version"], row["error"])
