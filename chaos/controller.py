@@ -121,7 +121,8 @@ class Playbook:
 
     def kill_group(self) -> None:
         """What a cancelled job gets. The workers of ansible-core 2.19 are heads of their own groups, and live on."""
-        os.killpg(self.process.pid, signal.SIGKILL)
+        if not self.ended:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
     def term_playbook(self) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Optional
 
@@ -39,11 +39,15 @@ class Task:
 
 @dataclass(frozen=True)
 class Moment:
-    """Before task ``number``, with the playbook held there, or ``seconds`` after it began where these are given."""
+    """Before task ``number``, with the playbook held there, or ``seconds`` after it began where these are given.
+
+    ``task`` is the title that this task had when it was counted.
+    """
 
     number: int
     seconds: Optional[float]
     said: str
+    task: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +57,7 @@ class Fault:
     ``row`` is the line of the table that it counts in, ``action`` names the deed. ``ends``: the controller does not
     survive it. ``spares``: requests through the balancer that is hit must survive it. ``lasts``: the first of the next
     commands has to do its work under it; else it is over by then. ``alone``: it hits a host that other services are on.
+    ``cut_off``: the balancer that is hit runs on, and nobody reaches it.
     """
 
     row: str
@@ -61,6 +66,7 @@ class Fault:
     spares: bool = True
     lasts: bool = False
     alone: bool = False
+    cut_off: bool = False
 
 
 @dataclass(frozen=True)
@@ -104,8 +110,8 @@ STAGE_FAULTS = (
     Fault("HAProxy killed (SIGKILL)", "haproxy_kill", spares=False, alone=True),
     Fault("balancer stopped", "balancer_stop", spares=False, alone=True),
     Fault("balancer paused", "balancer_pause", spares=False, alone=True),
-    Fault("balancer cut off from the network", "balancer_cut", spares=False, alone=True),
-    Fault("balancer out of the controller's reach, serving", "balancer_hide", alone=True),
+    Fault("balancer cut off from the network", "balancer_cut", spares=False, alone=True, cut_off=True),
+    Fault("balancer out of the controller's reach, serving", "balancer_hide", alone=True, cut_off=True),
     Fault("candidate's VM killed", "vm_kill", alone=True),
     Fault("candidate's container killed", "container_kill"),
     Fault("balancer's /var/lib full", "disk_fill", lasts=True, alone=True),
@@ -114,6 +120,7 @@ STAGE_FAULTS = (
     Fault("second release during the first", "second_release"),
 )
 TWO_AT_ONCE = Fault("two releases started together", "second_release")
+VM_LOST = Fault("controller killed, candidate's VM too and away", "vm_kill", ends=True, lasts=True, alone=True)
 LATE_TWIN = Fault("late twin: a shift replayed after a rollback", "late_twin", ends=True)
 
 ALL = (
@@ -124,6 +131,7 @@ ALL = (
     LOST_IN_MIDDLE,
     *STAGE_FAULTS,
     TWO_AT_ONCE,
+    VM_LOST,
     LATE_TWIN,
 )
 """In the order of the table."""
@@ -157,24 +165,25 @@ def stage_moments(tasks: Sequence[Task]) -> list[Moment]:
     after = next(i for i, task in enumerate(tasks) if task.title == PASSED and i > gate)
     commit = max(i for i, task in enumerate(tasks) if task.title == SHIFT)
     return [
-        Moment(tasks[before].number, None, "before a stage"),
-        Moment(tasks[gate].number, tasks[gate].seconds / 2, "during a stage"),
-        Moment(tasks[after].number, None, "after a stage"),
-        Moment(tasks[commit].number, None, "before the promotion"),
+        Moment(tasks[before].number, None, "before a stage", SHIFT),
+        Moment(tasks[gate].number, tasks[gate].seconds / 2, "during a stage", GATE),
+        Moment(tasks[after].number, None, "after a stage", PASSED),
+        Moment(tasks[commit].number, None, "before the promotion", SHIFT),
     ]
 
 
 def faults(tasks: Sequence[Task]) -> list[Case]:
-    """Every other fault at every moment of a stage, two releases at once, and a twin of a release lost there."""
+    """Every other fault at every moment of a stage, two releases at once, and what follows on a release lost there."""
     moments = stage_moments(tasks)
     cases = [
         Case(fault, moment, _after(fault, number + index))
         for number, fault in enumerate(STAGE_FAULTS)
         for index, moment in enumerate(moments)
     ]
-    start = Moment(tasks[0].number, None, "as it starts")
+    start = Moment(tasks[0].number, None, "as it starts", tasks[0].title)
     cases += [Case(TWO_AT_ONCE, start, (command,)) for command in COMMANDS]
-    return cases + [Case(LATE_TWIN, moment, ("rollback", "release")) for moment in moments]
+    lost = (VM_LOST, LATE_TWIN)
+    return cases + [Case(fault, moment, ("rollback", "release")) for fault in lost for moment in moments]
 
 
 def _after(fault: Fault, index: int) -> tuple[str, ...]:
@@ -228,4 +237,30 @@ def rounds(cases: Sequence[Case], size: int) -> Iterator[tuple[list[Case], list[
 def _moment(task: Task, seconds: Optional[float]) -> Moment:
     # Without figures, which differ from one counted release to the next: a case is known by its title.
     where = "before" if seconds is None else "as it begins:" if seconds == BEGUN else "amid"
-    return Moment(task.number, seconds, f"{where} task {task.number}, {task.title}")
+    return Moment(task.number, seconds, f"{where} task {task.number}, {task.title}", task.title)
+
+
+def elsewhere(moment: Moment, tasks: Sequence[Task]) -> str:
+    """Where a release that has begun ``tasks`` is instead of at the moment; empty where it is there.
+
+    What was to be hit as it began may be over, since many a task is shorter than it takes to see that.
+    """
+    if len(tasks) < moment.number:
+        return f"the release has ended with its task {len(tasks)}"
+    task = tasks[moment.number - 1]
+    if moment.task and task.title != moment.task:
+        return f"task {task.number} is {task.title}, not {moment.task}"
+    if _is_amid(moment) and len(tasks) > moment.number:
+        return f"{task.title} was over after {task.seconds:.1f} s"
+    return ""
+
+
+def nearer(moment: Moment, tasks: Sequence[Task]) -> Moment:
+    """The same moment for a machine on which ``tasks`` took as long as they did."""
+    if _is_amid(moment) and len(tasks) > moment.number:
+        return replace(moment, seconds=tasks[moment.number - 1].seconds / 2)
+    return moment
+
+
+def _is_amid(moment: Moment) -> bool:
+    return moment.seconds not in (None, BEGUN)

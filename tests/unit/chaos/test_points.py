@@ -93,13 +93,49 @@ def test_the_look_at_the_balancers_is_announced_as_an_import_never_is() -> None:
 
 def test_every_fault_has_every_moment_of_a_stage() -> None:
     found = points.faults(TASKS)
-    for fault in (*STAGE_FAULTS, LATE_TWIN):
+    for fault in (*STAGE_FAULTS, points.VM_LOST, LATE_TWIN):
         moments = [(c.moment.number, c.moment.seconds) for c in found if c.fault is fault]
         assert moments == [(5, None), (6, 2.0), (7, None), (11, None)], fault.row
 
 
 def test_the_late_twin_comes_after_a_rollback_and_before_the_next_release() -> None:
     assert {case.then for case in points.faults(TASKS) if case.fault is LATE_TWIN} == {("rollback", "release")}
+
+
+def test_with_the_vm_away_the_release_is_given_up_and_then_begun_anew() -> None:
+    # One that lived on would have gone back by itself, and left a rollback nothing to go to.
+    assert points.VM_LOST.ends
+    assert {case.then for case in points.faults(TASKS) if case.fault is points.VM_LOST} == {("rollback", "release")}
+
+
+def moment(number: int, seconds: float | None, task: str) -> points.Moment:
+    return points.Moment(number, seconds, "said", task)
+
+
+def test_a_release_is_elsewhere_where_the_task_of_that_number_is_another() -> None:
+    for seconds in (None, points.BEGUN, 3.0):
+        assert points.elsewhere(moment(5, seconds, "Set the split"), TASKS[:5]) == ""
+        shifted = points.elsewhere(moment(5, seconds, "Gate the stage"), TASKS[:5])
+        assert shifted == "task 5 is Set the split, not Gate the stage"
+        assert points.elsewhere(moment(13, seconds, "Drain"), TASKS) == "the release has ended with its task 12"
+
+
+def test_what_was_to_be_hit_in_its_middle_must_not_be_over_and_what_has_just_begun_may_be() -> None:
+    assert points.elsewhere(moment(6, 2.0, "Gate the stage"), TASKS[:7]) == "Gate the stage was over after 4.0 s"
+    assert points.elsewhere(moment(6, points.BEGUN, "Gate the stage"), TASKS[:7]) == ""
+
+
+def test_the_middle_is_that_of_what_was_just_seen() -> None:
+    amid = moment(6, 60.0, "Gate the stage")
+    assert points.nearer(amid, TASKS[:7]).seconds == 2.0
+    assert points.nearer(amid, TASKS[:6]) == amid
+    for seconds in (None, points.BEGUN):
+        assert points.nearer(moment(6, seconds, "Gate the stage"), TASKS[:7]).seconds == seconds
+
+
+def test_every_moment_knows_its_task() -> None:
+    titles = {task.number: task.title for task in TASKS}
+    assert all(case.moment.task == titles[case.moment.number] for case in points.enumerate_cases(TASKS))
 
 
 def test_nothing_is_begun_on_a_full_disk() -> None:
