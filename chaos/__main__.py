@@ -67,7 +67,7 @@ class Story:
             self.waiting.remove((service, run))
             # A file that was changed while it ran makes it a run of neither.
             collection = self.collection if digest(ROOT) == self.collection else "changed meanwhile"
-            result = Result.of(run, service, collection, self.lease, self.seen.failures)
+            result = Result.of(run, service, collection, self.lease, RATE, self.seen)
             self.results.append(result)
             self.kept.add(result)
 
@@ -139,7 +139,9 @@ def run() -> int:
     signal.signal(signal.SIGTERM, interrupted)
     folder = BUILD / time.strftime("%Y%m%dT%H%M%S", time.gmtime(began))
     folder.mkdir(parents=True)
-    lanes = [Chaos(Lab(service), folder / service, options.lease) for service in SERVICES[: options.services]]
+    labs = [Lab(service) for service in SERVICES[: options.services]]
+    loaded = {host: [lab.urls[host] for lab in labs] for host in labs[0].balancers}
+    lanes = [Chaos(lab, folder / lab.service, options.lease, loaded) for lab in labs]
     collection = digest(ROOT)
     kept = Kept(BUILD)
     try:
@@ -149,7 +151,7 @@ def run() -> int:
             lane.stop()
         say("Stopped before anything was run.")
         return 2
-    urls = [url for lane in lanes for url in lane.lab.urls.values()]
+    urls = [url for lab in labs for url in lab.urls.values()]
     load = Load(folder / "requests.csv", urls, RATE * len(urls))
     story = Story(kept, Seen(load.path), collection, options.lease)
     crew = Crew(lanes, story.tell, began + options.minutes * 60 if options.minutes is not None else None)

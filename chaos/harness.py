@@ -8,14 +8,15 @@ from __future__ import annotations
 import fcntl
 import itertools
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Optional, TextIO
 
 from chaos.controller import Playbook
 from chaos.judge import GRACE, Command, Look, Run, unsafe
 from chaos.lab import INVENTORY, Lab
-from chaos.points import COMMANDS, OBSERVE, TWO_AT_ONCE, Case, Task
+from chaos.points import COMMANDS, OBSERVE, TWO_AT_ONCE, Case, Task, elsewhere, nearer
 
 # One more than there are colors, so that each release replaces a container.
 VERSIONS = ("v1", "v2", "v3")
@@ -23,6 +24,8 @@ VERSIONS = ("v1", "v2", "v3")
 LIMIT = 900.0
 LOOK_EVERY = 0.5
 QUIET = 3.0
+# What is done to the controller itself.
+ENDINGS = ("kill_group", "term_playbook", "kill_all")
 
 
 def say(text: str = "") -> None:
@@ -50,10 +53,16 @@ def is_idle(look: Look) -> bool:
 
 
 class Chaos:
-    """The lab under load as one service has it, and what is done to it."""
+    """The lab under load as one service has it, and what is done to it.
 
-    def __init__(self, lab: Lab, folder: Path, lease: float) -> None:
+    ``loaded`` has by balancer the addresses of all services that there is load on.
+    """
+
+    def __init__(
+        self, lab: Lab, folder: Path, lease: float, loaded: Optional[Mapping[str, Collection[str]]] = None
+    ) -> None:
         self.lab = lab
+        self.loaded = loaded or {host: [url] for host, url in lab.urls.items()}
         self.service = lab.service
         self.folder = folder
         self.lease = lease
@@ -117,10 +126,17 @@ class Chaos:
         return "sluice.bluegreen.release", {"service": self.service, "version": version}
 
     def try_case(self, case: Case) -> Run:
-        """One run, up to the end of its last command."""
-        run = Run(case, began=time.time(), urls=list(self.lab.urls.values()))
+        """One run, up to the end of its last command; another one where it was not at the moment."""
+        run = self.try_once(case)
+        if run.missed:
+            say(f"{self.service}: {case.title}: once more, it was not at that moment: {run.missed}")
+            run = self.try_once(replace(case, moment=nearer(case.moment, self.playbooks[-1].tasks())))
+        return run
+
+    def try_once(self, case: Case) -> Run:
+        run = Run(case, began=time.time(), urls=self.watched(case, *self.lab.balancers), own=self.lab.urls)
         look = self.ready()
-        if case.then[0] == "rollback" and not all(seen.way_back for seen in look.balancers.values() if seen):
+        if case.then[0] == "rollback" and not all(seen.back for seen in look.balancers.values() if seen):
             # None goes to what was itself rolled back, and a release that is killed before it begins leaves that so.
             self.playbook(*self.release(self.next_release(look)[0])).wait(LIMIT)
             look = self.ready()
@@ -131,75 +147,138 @@ class Chaos:
         host = self.lab.vms[candidate][0] if case.fault.action in ("vm_kill", "container_kill") else self.hit(run)
         try:
             self.disturb(run, host)
-            mended = not case.fault.lasts
-            for number, command in enumerate(case.then):
-                self.command(run, command)
-                if number == 0 and not mended:
-                    self.lab.mend(case.fault.action, host)
-            self.settle([], self.lease + GRACE)
-            # Not at each look: the segments of a journal are a megabyte.
-            run.last = self.lab.look(what="whole")
-            run.served = self.lab.served()
+            if not run.missed:
+                self.follow(run, host)
         except Exception as error:  # noqa: BLE001 - whatever it is, the lab has to be mended, and the run counts as broken
             run.broken.append(f"the run broke off: {type(error).__name__}: {error}")
             self.lab.mend_all()
         run.ended = time.time()
         return run
 
+    def follow(self, run: Run, host: str) -> None:
+        """The next commands, and the looks at what they have left."""
+        for number, command in enumerate(run.case.then):
+            self.command(run, command)
+            if number == 0 and run.case.fault.lasts:
+                self.mend(run, host)
+        self.settle([], self.lease + GRACE)
+        # Not at each look: the segments of a journal are a megabyte.
+        run.last = self.lab.look(what="whole")
+        run.served = self.lab.served()
+
+    def watched(self, case: Case, *hosts: str) -> list[str]:
+        """The addresses on these balancers at which a run sees what it has cost: of all services where it is alone."""
+        return [url for host in hosts for url in (self.loaded[host] if case.alone else [self.lab.urls[host]])]
+
     def hit(self, run: Run) -> str:
         """The balancers take turns."""
         host: str = next(self.turns)
         if not run.case.fault.ends and run.case.fault.action != "second_release":
-            run.hit = self.lab.urls[host]
+            run.hit = self.watched(run.case, host)
         return host
 
     def disturb(self, run: Run, host: str) -> None:
         """The release, the fault in it, and the looks at what came of it, until the fault is over."""
         fault = run.case.fault
         book = self.playbook(*self.release(run.version), case=run.case)
-        if not book.wait_for(run.case.moment, LIMIT):
-            run.broken.append(f"the release never came to {run.case.moment.said}: {book.message}")
+        self.reach(run, book)
+        run.struck = run.since = time.time()
         second: Optional[Playbook] = None
-        run.since = time.time()
-        if fault.action == "late_twin":
-            book.kill_group()
-        elif fault.ends:
-            getattr(book, fault.action)()
-        elif fault.action == "second_release":
-            second = self.playbook(*self.release(run.version))
-            # A machine that is slow to start it would let the first end before the two have met.
-            if fault is not TWO_AT_ONCE and not second.wait_past(OBSERVE, LIMIT):
-                run.broken.append(f"the second release never looked at the balancers: {second.message}")
-        else:
-            getattr(self.lab, fault.action)(host)
+        if fault.action == "second_release" and not run.missed:
+            second = self.begin_second(run, book)
+        if run.missed:
+            for begun in (book, second):
+                if begun is not None:
+                    begun.kill_all()
+            return
+        if second is None:
+            self.strike(run, book, host)
         if fault.ends:
             run.looks = self.settle([], self.lease + GRACE)
             return
+        # It may have lost its lease by then, and goes back by itself.
+        held_too_long = run.case.moment.seconds is None and time.time() - run.struck > self.lease / 2
         book.go()
+        if fault.cut_off:
+            run.lone_looks = self.watch(book, host)
         status = book.wait(LIMIT)
+        run.statuses.append(status)
         if status is None:
             run.broken.append(f"the release did not end within {LIMIT:g} s")
         if second is not None:
-            self.judge_second(run, status, book, second)
+            self.judge_second(run, status, book, second, held_too_long)
         run.since = time.time()
         if fault.lasts:
             run.looks = self.settle([], self.lease + GRACE)
             return
-        if not fault.spares:
+        if fault.cut_off:
+            run.fault_looks = self.settle([], self.lease + GRACE)
+            run.lone_looks += [Look(look.at, {host: look.balancers[host]}) for look in run.fault_looks]
+        elif not fault.spares:
             run.fault_looks = self.settle([host], self.lease + GRACE)
-        self.lab.mend(fault.action, host)
-        down = self.lab.wait_up(list(self.lab.hosts))
-        if down:
-            run.broken.append(f"{', '.join(down)} did not come back")
+        self.mend(run, host)
         run.healed = time.time()
         run.looks = self.settle([], self.lease + GRACE)
 
-    def judge_second(self, run: Run, status: Optional[int], first: Playbook, second: Playbook) -> None:
-        """One of two at most goes through, and whoever was refused was told who is in the way."""
+    def reach(self, run: Run, book: Playbook) -> None:
+        """Wait for the moment; a release that fails undisturbed breaks the run, one that is elsewhere misses it."""
+        if not book.wait_for(run.case.moment, LIMIT) and (not book.ended or book.wait(LIMIT) != 0):
+            run.broken.append(f"the release never came to {run.case.moment.said}: {book.message}")
+        else:
+            run.missed = elsewhere(run.case.moment, book.tasks())
+
+    def strike(self, run: Run, book: Playbook, host: str) -> None:
+        action = run.case.fault.action
+        if run.case.fault.ends:
+            getattr(book, action if action in ENDINGS else "kill_group")()
+        if action not in (*ENDINGS, "late_twin"):
+            getattr(self.lab, action)(host)
+        run.gone = time.time()
+
+    def mend(self, run: Run, host: str) -> None:
+        self.lab.mend(run.case.fault.action, host)
+        down = self.lab.wait_up(list(self.lab.hosts))
+        if down:
+            run.broken.append(f"{', '.join(down)} did not come back")
+
+    def watch(self, book: Playbook, host: str) -> list[Look]:
+        """Look at one balancer until the playbook ends."""
+        others = [name for name in self.lab.balancers if name != host]
+        deadline = time.monotonic() + LIMIT
+        looks = [self.lab.look(others)]
+        while not book.ended and time.monotonic() < deadline:
+            time.sleep(LOOK_EVERY)
+            looks.append(self.lab.look(others))
+        return looks
+
+    def begin_second(self, run: Run, first: Playbook) -> Playbook:
+        """Another release of the same, beside the first."""
+        second = self.playbook(*self.release(run.version))
+        if run.case.fault is TWO_AT_ONCE:
+            return second
+        # A machine that is slow to start it would let the first end before the two have met.
+        if not second.wait_past(OBSERVE, LIMIT):
+            run.broken.append(f"the second release never looked at the balancers: {second.message}")
+        elif first.ended and first.wait(LIMIT) == 0:
+            run.missed = "the first release had ended before the second looked"
+        return second
+
+    def judge_second(
+        self, run: Run, status: Optional[int], first: Playbook, second: Playbook, held_too_long: bool
+    ) -> None:
+        """One of two at most goes through, the first where it was far on, and whoever was refused was told why."""
         other = second.wait(LIMIT)
+        run.statuses.append(other)
+        refused = [(second, other)]
+        if run.case.fault is TWO_AT_ONCE:
+            refused.append((first, status))
+        elif other == 0 and status != 0:
+            run.broken.append("the second release went through instead of the first")
+        elif status != 0 and not held_too_long:
+            run.broken.append(f"the first release failed, and not only the second: {first.message}")
         if status == 0 and other == 0:
             run.broken.append("both releases went through")
-        for book, ended in ((first, status), (second, other)):
+        for book, ended in refused:
             if ended != 0 and "locked" not in book.output:
                 run.broken.append(f"a release of two failed without a word on the lock: {book.message}")
 
@@ -221,11 +300,15 @@ class Chaos:
         """The next command, as a person would give it: nothing is waited for but the lease."""
         if run.case.fault.action == "late_twin" and name == "release":
             self.late_shift(run)
+        run.commanded = run.commanded or time.time()
         playbook, given = COMMANDS[name]
         extra = {key: value.format(version=run.version) for key, value in given.items()}
         book = self.playbook(playbook, {"service": self.service, **extra})
         status = book.wait(LIMIT)
-        run.commands.append(Command(name, status, "" if status == 0 else book.message))
+        command = Command(name, status, "" if status == 0 else book.message)
+        if len(run.commands) + 1 < len(run.case.then):
+            command = replace(command, look=self.lab.look(), served=self.lab.served())
+        run.commands.append(command)
 
     def late_shift(self, run: Run) -> None:
         """Replay a shift of the release that was killed and rolled back."""

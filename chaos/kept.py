@@ -16,9 +16,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Optional
 
-from chaos.judge import Run, broken_promises, lost, seconds_to_safe
+from chaos.judge import Run, broken_promises, lost, seconds_to_safe, strangers, unloaded
 from chaos.points import Case, Task
-from demo.traffic import Request
+from chaos.seen import Seen
 
 # What a release is made of. Pages for people change nothing in it.
 FOLDERS = ("playbooks", "plugins", "roles")
@@ -45,7 +45,7 @@ class Result:
     problems: Sequence[str]
 
     @classmethod
-    def of(cls, run: Run, service: str, collection: str, lease: float, failures: Sequence[Request]) -> Result:
+    def of(cls, run: Run, service: str, collection: str, lease: float, rate: float, seen: Seen) -> Result:
         return cls(
             title=run.case.title,
             fault=run.case.fault.row,
@@ -53,9 +53,13 @@ class Result:
             at=round(run.began, 1),
             seconds=round(run.ended - run.began, 1),
             collection=collection,
-            requests_lost=len(lost(run, failures)),
+            requests_lost=len(lost(run, seen.failures)),
             seconds_to_safe=seconds_to_safe(run),
-            problems=broken_promises(run, lease, failures),
+            problems=[
+                *broken_promises(run, lease, seen.failures),
+                *unloaded(run, rate, seen.answers),
+                *strangers(run, seen.answers),
+            ],
         )
 
 

@@ -14,11 +14,12 @@ import pytest
 from chaos import harness, judge, points
 from chaos.harness import Chaos, occupy
 from chaos.judge import Balancer, Look
-from chaos.points import Case, Fault, Moment
+from chaos.points import Case, Fault, Moment, Task
 
 BLUE = {"blue1": 256, "green1": 0}
-SAFE = Balancer(BLUE, {"blue": 100.0}, BLUE, None, False, False, [], "blue", "v1", None, frozenset({"v1", "v2"}))
-BEFORE = Moment(5, None, "before a stage")
+SAFE = Balancer(BLUE, {"blue": 100.0}, BLUE, None, False, False, [], "blue", "v1", None, frozenset({"v1", "v2"}), "v2")
+BEFORE = Moment(5, None, "before a stage", "Set the split")
+AT_MOMENT = [Task(number, "Roll out", "haproxy : Set the split", 1.0) for number in range(1, 6)]
 
 
 class Story:
@@ -28,6 +29,9 @@ class Story:
         self.done: list[str] = []
         self.looks: list[Balancer] = []
         self.asked: list[str] = []
+        self.tasks: list[list[Task]] = []
+        self.slow_start = 0.0
+        self.ends_at = 0.0
         self.statuses: dict[str, list[Optional[int]]] = {}
         self.now = 1000.0
 
@@ -86,7 +90,19 @@ def story(monkeypatch: pytest.MonkeyPatch) -> Story:
         def go(self) -> None:
             told.done.append("go")
 
-        ended = True
+        def tasks(self) -> list[Task]:
+            return told.tasks.pop(0) if told.tasks else AT_MOMENT
+
+        def wait_past(self, title: str, limit: float) -> bool:
+            told.now += told.slow_start
+            return True
+
+        @property
+        def ended(self) -> bool:
+            return told.now >= told.ends_at
+
+        def kill_all(self) -> None:
+            told.done.append("kill all")
 
         def kill_group(self) -> None:
             told.done.append("kill group")
@@ -164,13 +180,92 @@ def test_a_fault_that_lasts_is_mended_after_the_first_of_the_next_commands(story
 def test_the_candidate_is_what_is_killed_not_what_serves(story: Story) -> None:
     run = try_case(story, named("vm_kill"))
     assert "vm_kill green1" in story.done
-    assert run.hit is None
+    assert run.hit == ()
 
 
 @pytest.mark.parametrize(("statuses", "said"), [([0, 0], ["both releases went through"]), ([2, 0], []), ([0, 2], [])])
 def test_of_two_releases_one_at_most_goes_through(story: Story, statuses: list[Optional[int]], said: list[str]) -> None:
     story.statuses["release"] = statuses
     assert try_case(story, points.TWO_AT_ONCE).broken == said
+
+
+def test_the_first_of_two_goes_through_where_it_was_far_on_and_the_second_is_refused(story: Story) -> None:
+    during = named("second_release")
+    story.ends_at, story.statuses["release"] = 2000.0, [0, 2]
+    assert try_case(story, during).broken == []
+    story.statuses["release"] = [2, 2]
+    assert try_case(story, during).broken == ["the first release failed, and not only the second: it failed"]
+    story.statuses["release"] = [2, 0]
+    assert try_case(story, during).broken == ["the second release went through instead of the first"]
+
+
+def test_a_first_release_that_was_held_beyond_its_lease_may_go_back(story: Story) -> None:
+    story.ends_at, story.slow_start, story.statuses["release"] = 2000.0, 6.0, [2, 2]
+    assert try_case(story, named("second_release")).broken == []
+
+
+def test_two_releases_that_never_met_are_tried_once_more(story: Story) -> None:
+    run = try_case(story, named("second_release"))
+    assert run.missed == "the first release had ended before the second looked"
+    assert story.done == [*["start release v3", "start release v3", "kill all", "kill all"] * 2]
+
+
+def test_a_release_that_is_elsewhere_is_not_disturbed_and_another_one_is(story: Story) -> None:
+    other = [*AT_MOMENT[:4], Task(5, "Roll out", "haproxy : Drain", 1.0)]
+    story.tasks = [other]
+    run = try_case(story, points.KILL_AT_BOUNDARY)
+    assert story.done == ["start release v3", "kill all", "start release v3", "kill group", "start release v3"]
+    assert run.missed == ""
+    story.done, story.tasks = [], [other] * 3
+    run = try_case(story, points.KILL_AT_BOUNDARY)
+    assert story.done == ["start release v3", "kill all"] * 2
+    assert judge.broken_promises(run, 10.0, []) == [
+        "tried twice, and neither time at the moment: task 5 is Drain, not Set the split"
+    ]
+
+
+def test_a_vm_that_is_lost_with_the_controller_stays_away_while_the_rollback_works(story: Story) -> None:
+    run = try_case(story, points.VM_LOST, ["rollback", "release"])
+    assert story.done == [
+        *["start release v3", "kill group", "vm_kill green1"],
+        *["start rollback", "mend vm_kill green1", "start release v3"],
+    ]
+    assert run.broken == []
+    assert (run.commands[0].look is None, run.commands[0].served, run.commands[1].look) == (
+        False,
+        {"lb1": "v1", "lb2": "v1"},
+        None,
+    )
+
+
+def test_a_balancer_that_nobody_reaches_is_looked_at_from_the_fault_on(story: Story) -> None:
+    leading = Balancer(**{**vars(SAFE), "leads": True, "runtime": {"blue1": 1, "green1": 1}})
+    for action in ("balancer_hide", "balancer_cut"):
+        story.ends_at = story.now + 4.0
+        story.looks = [SAFE, *[leading] * 20]
+        run = try_case(story, named(action))
+        assert {tuple(look.balancers) for look in run.lone_looks} == {("lb1",)}
+        assert judge.safe_after(run.lone_looks, run.gone) == 9.5
+        assert all(set(look.balancers) == {"lb1", "lb2"} for look in run.fault_looks)
+    story.ends_at = story.now + 4.0
+    story.looks = [SAFE, *[leading] * 32]
+    run = try_case(story, named("balancer_hide"))
+    assert judge.seconds_to_safe(run) == 15.5, "more than a lease of 10 s and 5 s"
+
+
+def test_what_hits_all_services_is_looked_at_on_all_of_their_addresses(story: Story) -> None:
+    lab: Any = PretendedLab(story)
+    chaos = Chaos(lab, Path("/nowhere"), 10.0, {"lb1": ["one", "1.cart"], "lb2": ["two", "2.cart"]})
+    run = chaos.try_case(Case(named("balancer_stop"), BEFORE, ("release",)))
+    assert (run.urls, run.hit) == (["one", "1.cart", "two", "2.cart"], ["one", "1.cart"])
+    assert chaos.try_case(Case(points.KILL_AT_BOUNDARY, BEFORE, ("release",))).urls == ["one", "two"]
+
+
+def test_the_moments_of_a_run_are_in_order(story: Story) -> None:
+    story.slow_start = 1.0
+    run = try_case(story, named("balancer_stop"))
+    assert run.began <= run.struck <= run.gone <= run.since <= run.healed <= run.commanded <= run.ended
+    assert run.commanded - run.healed >= harness.QUIET
 
 
 def test_a_late_twin_comes_between_the_rollback_and_the_next_release(story: Story) -> None:
@@ -200,10 +295,10 @@ def test_a_service_that_a_rollback_does_not_help_is_released_anew(story: Story) 
 
 
 def test_before_a_rollback_there_is_somewhere_to_go_back_to(story: Story) -> None:
-    story.looks = [Balancer(**{**vars(SAFE), "way_back": False})]
+    story.looks = [Balancer(**{**vars(SAFE), "back": None})]
     try_case(story, points.KILL_AT_BOUNDARY, ["rollback"])
     assert story.done == ["start release v3", "start release v3", "kill group", "start rollback"]
-    story.done, story.looks = [], [Balancer(**{**vars(SAFE), "way_back": False})]
+    story.done, story.looks = [], [Balancer(**{**vars(SAFE), "back": None})]
     try_case(story, points.KILL_AT_BOUNDARY, ["release"])
     assert story.done == ["start release v3", "kill group", "start release v3"]
 

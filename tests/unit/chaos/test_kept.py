@@ -13,6 +13,7 @@ from chaos import points, table
 from chaos.judge import Balancer, Command, Look, Run
 from chaos.kept import Kept, Result, digest, left_over
 from chaos.points import Case, Moment, Task
+from chaos.seen import Seen
 from demo.traffic import Request
 
 BLUE = {"blue1": 256, "green1": 0}
@@ -37,7 +38,9 @@ def test_a_result_is_what_the_judge_says_of_a_run() -> None:
     look = Look(104.0, {"lb1": seen})
     run = Run(CASES[0], began=90.0, ended=130.0, since=100.0, urls=["one"], version="v1", looks=[look], last=look)
     run.commands, run.served = [Command("release", 0, "")], {"lb1": "v1"}
-    made = Result.of(run, "cart", "new", 10.0, [Request(101.0, "one", 503, "", "")])
+    seen = Seen(Path("/nowhere"))
+    seen.failures.append(Request(101.0, "one", 503, "", ""))
+    made = Result.of(run, "cart", "new", 10.0, 0.0, seen)
     assert made == result(
         service="cart", at=90.0, requests_lost=1, problems=["1 requests lost (one: 503)"], seconds=40.0
     )
