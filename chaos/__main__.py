@@ -4,7 +4,7 @@
 """``python -m chaos``: breaks everything that can break, at every moment of a release, and counts the promises kept.
 
 Run by ``make chaos`` and ``make chaos-full``. Exits 1 when a promise was broken, 2 when the lab could not be prepared,
-or not be brought back to a beginning; the lab stays up.
+or not be brought back to a beginning, 3 when it ended before all was run that should have been; the lab stays up.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import Optional
+from dataclasses import replace
 
 from chaos.crew import Crew
 from chaos.harness import Chaos, occupy, say
@@ -40,9 +40,10 @@ LEASE = 20.0
 class Story:
     """Hears of each run, keeps its result once all its requests are written down, and tells of it."""
 
-    def __init__(self, kept: Kept, seen: Seen, collection: str, lease: float) -> None:
+    def __init__(self, kept: Kept, load: Load, collection: str, lease: float) -> None:
         self.kept = kept
-        self.seen = seen
+        self.load = load
+        self.seen = Seen(load.path)
         self.collection = collection
         self.lease = lease
         self.number = 0
@@ -59,6 +60,9 @@ class Story:
             say(f"    {problem}")
         self.waiting.append((lane.service, run))
         self.keep(time.time() - LATEST)
+        if self.load.died:
+            say("The load has ended by itself, and without it no run shows anything.")
+            raise SystemExit(2)
 
     def keep(self, until: float) -> None:
         """Keep the results of the runs that were over by then."""
@@ -66,14 +70,35 @@ class Story:
         for service, run in [entry for entry in self.waiting if entry[1].ended <= until]:
             self.waiting.remove((service, run))
             # A file that was changed while it ran makes it a run of neither.
-            collection = self.collection if digest(ROOT) == self.collection else "changed meanwhile"
+            collection = self.collection if digest(ROOT, RATE, self.lease) == self.collection else "changed meanwhile"
             result = Result.of(run, service, collection, self.lease, RATE, self.seen)
+            if self.load.died:
+                result = replace(result, problems=[*result.problems, "the load has ended by itself"])
             self.results.append(result)
             self.kept.add(result)
 
 
-def report(cases: list[Case], results: dict[str, Result], story: Story, began: float, lanes: int) -> int:
+def verdict(broken: bool, runs: int, left: int, cases: int) -> str:
+    """What a person reads below the table."""
+    if broken:
+        return "BROKEN PROMISES"
+    if not runs:
+        return "Nothing was run."
+    if left:
+        return f"Every promise was kept in what was run; {left} of {cases} cases are left."
+    return "Every promise was kept."
+
+
+def exit_status(broken: bool, runs: int, left: int, partly: bool) -> int:
+    """``partly``: nobody has asked for all of it."""
+    return 1 if broken or not runs else 3 if left and not partly else 0
+
+
+def report(
+    every: list[Case], only: str, results: dict[str, Result], story: Story, began: float, lanes: int, partly: bool
+) -> int:
     """Print the table and what is broken, write the rows; the exit status."""
+    cases = [case for case in every if re.search(only, case.title)]
     found = rows(cases, results, story.collection)
     TABLE.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     say()
@@ -81,7 +106,8 @@ def report(cases: list[Case], results: dict[str, Result], story: Story, began: f
         say(line)
     broken = [entry for row in found for entry in row["broken"]]
     runs = sum(row["runs"] for row in found)
-    say("\nBROKEN PROMISES" if broken else "\nEvery promise was kept." if runs else "\nNothing was run.")
+    left = len(left_over(every, results, story.collection))
+    say(f"\n{verdict(bool(broken), runs, left, len(every))}")
     for entry in broken:
         say(f"- {entry['run']}")
         for problem in entry["problems"]:
@@ -93,7 +119,7 @@ def report(cases: list[Case], results: dict[str, Result], story: Story, began: f
         f"This time {len(story.results)} runs, {lanes} services side by side, {mean:.0f} s a run, "
         f"{story.seen.count} requests, {seconds:.0f} s on {len(os.sched_getaffinity(0))} cores; {TABLE}"
     )
-    return 1 if broken or not runs else 0
+    return exit_status(bool(broken), runs, left, partly)
 
 
 def prepare(lanes: list[Chaos], again: bool) -> None:
@@ -142,7 +168,7 @@ def run() -> int:
     labs = [Lab(service) for service in SERVICES[: options.services]]
     loaded = {host: [lab.urls[host] for lab in labs] for host in labs[0].balancers}
     lanes = [Chaos(lab, folder / lab.service, options.lease, loaded) for lab in labs]
-    collection = digest(ROOT)
+    collection = digest(ROOT, RATE, options.lease)
     kept = Kept(BUILD)
     try:
         prepare(lanes, options.again)
@@ -153,27 +179,30 @@ def run() -> int:
         return 2
     urls = [url for lab in labs for url in lab.urls.values()]
     load = Load(folder / "requests.csv", urls, RATE * len(urls))
-    story = Story(kept, Seen(load.path), collection, options.lease)
+    story = Story(kept, load, collection, options.lease)
     crew = Crew(lanes, story.tell, began + options.minutes * 60 if options.minutes is not None else None)
-    status: Optional[int] = None
-    cases: list[Case] = []
+    status = 0
+    partly = options.minutes is not None or bool(options.only)
+    every: list[Case] = []
     try:
-        cases = cases_of(lanes[0], kept, collection, options.resume)
-        cases = [case for case in cases if re.search(options.only, case.title)]
+        every = cases_of(lanes[0], kept, collection, options.resume)
+        cases = [case for case in every if re.search(options.only, case.title)]
         waiting = left_over(cases, kept.latest(), collection) if options.resume else cases
         story.total = len(waiting)
         crew.go(spread(waiting))
     except KeyboardInterrupt:
         say("Stopped; what was run so far:")
         crew.stop()
+        partly = False
     except SystemExit as ended:
         crew.stop()
         status = int(ended.code or 0)
     finally:
-        load.stop()
+        load.end()
         story.keep(float("inf"))
     results = kept.latest() if options.resume else {result.title: result for result in story.results}
-    return status or report(cases, results, story, began, len(lanes))
+    found = report(every, options.only, results, story, began, len(lanes), partly)
+    return status or found
 
 
 def main() -> int:

@@ -58,13 +58,13 @@ class Crew:
             began = time.time()
             try:
                 run = lane.try_case(case)
+                with self.lock:
+                    self.longest = max(self.longest, time.time() - began)
+                    if not self.stopped:
+                        self.tell(lane, run)
             except SystemExit:
                 self.stopped = True
                 raise
-            with self.lock:
-                self.longest = max(self.longest, time.time() - began)
-                if not self.stopped:
-                    self.tell(lane, run)
 
     def _next(self, waiting: Iterator[Case]) -> Optional[Case]:
         with self.lock:

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What outlives the harness: each finished run in a line, so that all of them can be made in parts.
 
-A run counts for the collection that it was made with, which is known by a digest of its files.
+A run counts for the collection that it was made with, which is known by a digest of its files and the lab's.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from chaos.points import Case, Task
 from chaos.seen import Seen
 
 # What a release is made of. Pages for people change nothing in it.
-FOLDERS = ("playbooks", "plugins", "roles")
+FOLDERS = ("playbooks", "plugins", "roles", "chaos/inventory")
 ENDINGS = (".py", ".yml", ".j2", ".map")
 # What makes hosts or the templates of AWX, and no play of a release asks.
 ASIDE = ("playbooks/awx.yml", "playbooks/provision.yml", "playbooks/deprovision.yml", "roles/awx", "roles/provision")
@@ -76,12 +76,17 @@ class Kept:
             lines.write("\n" + json.dumps(asdict(result)) + "\n")
 
     def latest(self) -> dict[str, Result]:
-        """By title the last result; a line that was not written to its end is none."""
+        """By title the last result, or one with problems where that is of the same collection.
+
+        A line that was not written to its end is none.
+        """
         found: dict[str, Result] = {}
         for line in self.results.read_text(encoding="utf-8").splitlines() if self.results.exists() else ():
             with suppress(ValueError):
                 result = Result(**json.loads(line))
-                found[result.title] = result
+                before = found.get(result.title)
+                if before is None or before.collection != result.collection or result.problems or not before.problems:
+                    found[result.title] = result
         return found
 
     def tasks(self, collection: str) -> Optional[list[Task]]:
@@ -96,9 +101,9 @@ class Kept:
         self.counted.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
-def digest(root: Path) -> str:
-    """Twelve hexadecimal digits that change with any file that a release may be made of."""
-    found = hashlib.sha256()
+def digest(root: Path, *given: object) -> str:
+    """Twelve hexadecimal digits that change with any file that a release may be made of, and with what is ``given``."""
+    found = hashlib.sha256(repr(given).encode())
     aside = [root / path for path in ASIDE]
     files = (path for folder in FOLDERS for path in (root / folder).rglob("*") if path.suffix in ENDINGS)
     for path in sorted(path for path in files if not any(path.is_relative_to(other) for other in aside)):

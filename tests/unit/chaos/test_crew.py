@@ -86,6 +86,19 @@ def test_a_service_that_cannot_be_brought_to_a_beginning_ends_all() -> None:
     assert told == [("shop", 1)]
 
 
+def test_where_what_is_told_ends_all_no_lane_begins_another() -> None:
+    lane = Lane("shop")
+
+    def tell(_lane: Any, run: Run) -> None:
+        raise SystemExit(2)
+
+    pretended: Any = [lane]
+    working = Crew(pretended, tell)
+    with pytest.raises(SystemExit, match="2"):
+        working._work(pretended[0], iter([case(1), case(2)]))
+    assert working.stopped
+
+
 def test_an_interrupted_crew_ends_what_runs_before_it_waits_for_it() -> None:
     class Running(Lane):
         def __init__(self) -> None:

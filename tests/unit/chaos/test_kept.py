@@ -49,9 +49,18 @@ def test_a_result_is_what_the_judge_says_of_a_run() -> None:
 def test_what_is_kept_is_read_again_and_the_last_result_of_a_case_counts(tmp_path: Path) -> None:
     kept = Kept(tmp_path)
     assert kept.latest() == {}
-    for one in (result(problems=["lost"]), result(CASES[1]), result()):
+    for one in (result(problems=["lost"], collection="old"), result(CASES[1]), result()):
         kept.add(one)
     assert Kept(tmp_path).latest() == by_title(result(), result(CASES[1]))
+
+
+def test_a_promise_that_was_broken_is_not_kept_by_a_better_run_of_the_same_collection(tmp_path: Path) -> None:
+    kept = Kept(tmp_path)
+    for one in (result(problems=["lost"]), result()):
+        kept.add(one)
+    assert kept.latest() == by_title(result(problems=["lost"]))
+    kept.add(result(problems=["stranded"]))
+    assert kept.latest() == by_title(result(problems=["stranded"]))
 
 
 def test_a_line_that_a_killed_harness_did_not_end_costs_that_line_only(tmp_path: Path) -> None:
@@ -84,11 +93,19 @@ def test_the_digest_changes_with_what_a_release_is_made_of_and_with_nothing_else
     task.write_text("- name: Deploy\n")
     first = digest(tmp_path)
     (tmp_path / "roles" / "deploy" / "README.md").write_text("words")
+    assert digest(tmp_path, 10.0, 20.0) != digest(tmp_path, 10.0, 60.0)
     (tmp_path / "docs").mkdir()
     (tmp_path / "docs" / "chaos.yml").write_text("words")
     (tmp_path / "roles" / "awx").mkdir()
     (tmp_path / "roles" / "awx" / "main.yml").write_text("- name: Make the templates\n")
     assert digest(tmp_path) == first
+    (tmp_path / "chaos" / "inventory").mkdir(parents=True)
+    (tmp_path / "chaos" / "judge.py").write_text("words")
+    assert digest(tmp_path) == first
+    page = tmp_path / "chaos" / "inventory" / "services.yml"
+    page.write_text("margin: 3pp")
+    assert digest(tmp_path) != first
+    page.unlink()
     task.write_text("- name: Deplox\n")
     changed = digest(tmp_path)
     task.rename(task.with_name("other.yml"))
