@@ -240,6 +240,10 @@ class Chaos:
         down = self.lab.wait_up(list(self.lab.hosts))
         if down:
             run.broken.append(f"{', '.join(down)} did not come back")
+        # It may call all servers down at first, because it could not reach them.
+        silent = self.lab.wait_answered(run.hit)
+        if silent:
+            run.broken.append(f"{', '.join(silent)} did not answer again")
 
     def watch(self, book: Playbook, host: str) -> list[Look]:
         """Look at one balancer until the playbook ends."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import socket
 import time
@@ -35,6 +36,13 @@ PYTHON = "/usr/bin/python3"
 AHEAD = "/run/chaos-clock"
 STRANGE = "/etc/haproxy/conf.d/zz-chaos.cfg"
 UP_WITHIN = 90.0
+
+
+def _version_at(url: str) -> Optional[str]:
+    """The version that answers there; None where there is no good answer."""
+    with suppress(OSError, http.client.HTTPException), urllib.request.urlopen(url, timeout=5) as answer:
+        return str(answer.headers.get("X-App-Version", ""))
+    return None
 
 
 class Lab:
@@ -101,11 +109,8 @@ class Lab:
 
     def served(self) -> dict[str, str]:
         """By balancer the version that answers a request through it; not those through which none does."""
-        found = {}
-        for host, url in self.urls.items():
-            with suppress(OSError), urllib.request.urlopen(url, timeout=5) as answer:
-                found[host] = answer.headers.get("X-App-Version", "")
-        return found
+        asked = {host: _version_at(url) for host, url in self.urls.items()}
+        return {host: version for host, version in asked.items() if version is not None}
 
     def wait_up(self, hosts: Sequence[str]) -> list[str]:
         """Wait until the hosts let somebody log in, and balancers serve; the names of those that do not in time."""
@@ -113,6 +118,16 @@ class Lab:
         waiting = list(hosts)
         while waiting and time.monotonic() < limit:
             waiting = [host for host in waiting if not self._is_up(host)]
+            if waiting:
+                time.sleep(0.5)
+        return waiting
+
+    def wait_answered(self, urls: Collection[str]) -> list[str]:
+        """Wait until each address gives a good answer, as a balancer that was cut off does once it calls servers up."""
+        limit = time.monotonic() + UP_WITHIN
+        waiting = list(urls)
+        while waiting and time.monotonic() < limit:
+            waiting = [url for url in waiting if _version_at(url) is None]
             if waiting:
                 time.sleep(0.5)
         return waiting

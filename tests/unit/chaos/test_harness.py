@@ -31,6 +31,7 @@ class Story:
         self.asked: list[str] = []
         self.tasks: list[list[Task]] = []
         self.slow_start = 0.0
+        self.silent_for = 0.0
         self.ends_at = 0.0
         self.statuses: dict[str, list[Optional[int]]] = {}
         self.now = 1000.0
@@ -56,6 +57,10 @@ class PretendedLab:
 
     def wait_up(self, hosts: Sequence[str]) -> list[str]:
         return []
+
+    def wait_answered(self, urls: Sequence[str]) -> list[str]:
+        self.story.now += self.story.silent_for
+        return [url for url in urls if self.story.silent_for > 90]
 
     def mend(self, action: str, host: str) -> None:
         self.story.done.append(f"mend {action} {host}")
@@ -259,6 +264,14 @@ def test_what_hits_all_services_is_looked_at_on_all_of_their_addresses(story: St
     run = chaos.try_case(Case(named("balancer_stop"), BEFORE, ("release",)))
     assert (run.urls, run.hit) == (["one", "1.cart", "two", "2.cart"], ["one", "1.cart"])
     assert chaos.try_case(Case(points.KILL_AT_BOUNDARY, BEFORE, ("release",))).urls == ["one", "two"]
+
+
+def test_a_balancer_is_healed_when_it_answers_again(story: Story) -> None:
+    story.silent_for = 4.0
+    run = try_case(story, named("balancer_cut"))
+    assert (run.healed - run.since, run.broken) == (harness.QUIET + 4.0, [])
+    story.silent_for = 91.0
+    assert try_case(story, named("balancer_stop")).broken == ["one did not answer again"]
 
 
 def test_the_moments_of_a_run_are_in_order(story: Story) -> None:
