@@ -74,6 +74,9 @@ class Story:
             result = Result.of(run, service, collection, self.lease, RATE, self.seen)
             if self.load.died:
                 result = replace(result, problems=[*result.problems, "the load has ended by itself"])
+            told = broken_promises(run, self.lease, [])
+            for problem in [problem for problem in result.problems if problem not in told]:
+                say(f"{service}: {run.case.title}: BROKEN by its requests: {problem}")
             self.results.append(result)
             self.kept.add(result)
 

@@ -82,3 +82,13 @@ def test_without_a_load_no_run_has_kept_anything_and_no_other_is_begun(
     with pytest.raises(SystemExit, match="2"):
         story.tell(lane, Run(CASES[0], began=90.0, ended=130.0))
     assert story.results[0].problems[-1] == "the load has ended by itself"
+
+
+def test_what_only_the_requests_show_is_told_once_they_are_written_down(
+    story: Story, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lane: Any = PretendedLane()
+    story.tell(lane, Run(CASES[0], began=90.0, ended=130.0, urls=["one"]))
+    told = capsys.readouterr().out.splitlines()
+    (late,) = [line for line in told if "BROKEN by its requests" in line]
+    assert late.endswith("0 requests to one instead of about 400, so nobody knows what was lost")
