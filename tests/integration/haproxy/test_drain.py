@@ -123,6 +123,25 @@ def drain(shop: HAProxy, tmp_path: Path, color: str = "blue", check_mode: bool =
     return result
 
 
+@pytest.fixture
+def after_first_look(monkeypatch: pytest.MonkeyPatch) -> Callable[[Callable[[], object]], None]:
+    """Do something between the first look of a drain and the next."""
+
+    def then(happens: Callable[[], object]) -> None:
+        left = [happens]
+
+        class Looked(haproxy_drain.RuntimeSocket):
+            def run(self, commands: Any) -> Any:
+                replies = super().run(commands)
+                while left:
+                    left.pop()()
+                return replies
+
+        monkeypatch.setattr(haproxy_drain, "RuntimeSocket", Looked)
+
+    return then
+
+
 def sessions(shop: HAProxy, backend: str = "shop") -> dict[str, int]:
     return {name: stats.scur for name, stats in server_stats(shop.runtime, backend).items() if stats.scur}
 
@@ -153,12 +172,11 @@ def test_connections_that_do_not_end_are_cut_and_counted_and_the_others_stay(
 
 
 def test_connections_that_end_in_time_are_not_cut(
-    shop: HAProxy, connect: Callable[..., Client], tmp_path: Path
+    shop: HAProxy, connect: Callable[..., Client], tmp_path: Path, after_first_look: Callable[..., None]
 ) -> None:
     client = connect()
     shift(shop.runtime, "shop", split_weights(NAMES, ON_GREEN))
-    hang_up = threading.Timer(0.2, client.peer.close)
-    hang_up.start()
+    after_first_look(client.peer.close)
     found = drain(shop, tmp_path, timeout=PATIENCE, release_id="r1")
     assert (found["changed"], found["cut"], found["left"]) == (False, {}, {})
     assert sum(found["sessions"].values()) == 1
@@ -175,15 +193,13 @@ def test_a_color_that_still_has_traffic_is_refused_and_keeps_its_connections(
 
 
 def test_a_color_that_gets_traffic_while_it_is_waited_for_is_not_cut(
-    shop: HAProxy, connect: Callable[..., Client], tmp_path: Path
+    shop: HAProxy, connect: Callable[..., Client], tmp_path: Path, after_first_look: Callable[..., None]
 ) -> None:
     client = connect()
     shift(shop.runtime, "shop", split_weights(NAMES, ON_GREEN))
-    back = threading.Timer(0.2, shift, (shop.runtime, "shop", split_weights(NAMES, ON_BLUE)))
-    back.start()
+    after_first_look(lambda: shift(shop.runtime, "shop", split_weights(NAMES, ON_BLUE)))
     with pytest.raises(StateError, match="still get requests"):
         drain(shop, tmp_path, timeout=PATIENCE)
-    back.join()
     assert client.ask() == "blue1"
 
 
