@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -21,6 +20,10 @@ from urllib.request import urlopen
 import pytest
 import yaml
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _latency
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "haproxy"))
+
+from haproxy_process import free_port, haproxy_program
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(os.environ.get("GATE_ANSIBLE_PLAYBOOK", Path(sys.executable).parent / "ansible-playbook"))
@@ -101,7 +104,8 @@ class Balancer:
     def __init__(self, name: str, folder: Path, apps: dict[str, App], histogram: bool = True) -> None:
         self.name = name
         self.socket = folder / f"{name}.sock"
-        self.port = _free_port()
+        self.port = free_port()
+        self._log = folder / f"{name}.log"
         config = folder / f"{name}.cfg"
         ports = {"blue": apps["blue1"].port, "green1": apps["green1"].port, "green2": apps["green2"].port}
         rules = table = ""
@@ -109,13 +113,22 @@ class Balancer:
             (folder / "latency.map").write_text("\n".join(_latency.map_lines()) + "\n")
             rules, table = HISTOGRAM.format(map=folder / "latency.map"), HISTOGRAM_TABLE
         config.write_text(CONFIG.format(socket=self.socket, port=self.port, histogram=rules, **ports) + table)
-        self.start = [_haproxy(), "-db", "-f", str(config)]
-        self.process = subprocess.Popen(self.start, stderr=subprocess.DEVNULL)
+        self._command = [haproxy_program(), "-db", "-f", str(config)]
+        self.process = self._start()
+
+    def _start(self, *more: str) -> subprocess.Popen[bytes]:
+        with self._log.open("ab") as log:
+            return subprocess.Popen([*self._command, *more], stderr=log)
+
+    def up(self) -> bool:
+        """Whether the checks have found every server."""
+        assert self.process.poll() is None, self._log.read_text()
+        return self.command("show stat").count(",UP,") >= 3
 
     def reload(self) -> None:
         """A new process takes over and works with what the file says; the old one goes."""
         old = self.process
-        self.process = subprocess.Popen([*self.start, "-sf", str(old.pid)], stderr=subprocess.DEVNULL)
+        self.process = self._start("-sf", str(old.pid))
         old.wait(10)
 
     def command(self, command: str) -> str:
@@ -160,7 +173,7 @@ class Site:
         self.balancers = [Balancer(name, folder, self.apps, histogram) for name in ("lb1", "lb2")]
         self._load: Load | None = None
         for balancer in self.balancers:
-            wait_until(lambda balancer=balancer: balancer.command("show stat").count(",UP,") >= 3, "servers come up")
+            wait_until(balancer.up, "servers come up")
 
     def load(self, clients: int = 1) -> None:
         self._load = Load(self.balancers, clients)
@@ -204,7 +217,7 @@ class Site:
 
 
 class Playbook:
-    """A play with one metrics_gate task, run by a real ansible-playbook; ``lines`` are kept with the time they came."""
+    """A play with one metrics_gate task, run by a real ansible-playbook."""
 
     def __init__(self, folder: Path, gate: dict[str, object], hosts: dict[str, dict[str, object]], *more: str) -> None:
         self.folder = folder
@@ -213,7 +226,6 @@ class Playbook:
         (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
         (folder / "play.yml").write_text(yaml.safe_dump([self._play(gate)]))
         (folder / "ansible.cfg").write_text("[defaults]\n")
-        self.started = time.monotonic()
         self.process = subprocess.Popen(
             [str(PLAYBOOK), "-i", str(folder / "hosts.yml"), str(folder / "play.yml"), *more],
             env={
@@ -228,7 +240,7 @@ class Playbook:
             stderr=subprocess.STDOUT,
             text=True,
         )
-        self.lines: list[tuple[float, str]] = []
+        self._lines: list[str] = []
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
@@ -245,11 +257,11 @@ class Playbook:
     def _read(self) -> None:
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.lines.append((time.monotonic(), line))
+            self._lines.append(line)
 
     @property
     def output(self) -> str:
-        return "".join(line for _, line in self.lines)
+        return "".join(self._lines)
 
     def wait_for(self, words: str) -> None:
         wait_until(lambda: words in self.output, f"{words!r} in the output of the playbook", 60)
@@ -282,19 +294,6 @@ def site(tmp_path: Path) -> Iterator[Site]:
     running = Site(tmp_path)
     yield running
     running.stop()
-
-
-def _haproxy() -> str:
-    path = os.environ.get("HAPROXY") or shutil.which("haproxy") or "/usr/sbin/haproxy"
-    if not Path(path).exists():
-        pytest.fail("HAProxy is not installed; on Debian: apt-get install haproxy")
-    return path
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(holds: Callable[[], bool], what: str, seconds: float = 10.0) -> None:

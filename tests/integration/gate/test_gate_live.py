@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from urllib.request import urlopen
 
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _tape
@@ -24,17 +23,6 @@ def test_a_good_candidate_is_promoted_and_its_ticks_are_seen_as_they_happen(site
     assert result["elapsed"] >= 4
 
 
-def test_every_request_through_either_balancer_is_counted_once(site, play):
-    run = play(site.gate(dwell=5, timeout=7), site.hosts())
-    run.wait_for(" s: hold ")
-    for balancer, requests in zip(site.balancers, (40, 60)):
-        for _ in range(requests):
-            urlopen(f"http://127.0.0.1:{balancer.port}/", timeout=5).close()
-    evidence = run.result()["evidence"]
-    assert evidence["candidate"]["requests"] + evidence["stable"]["requests"] == 100, run.output
-    assert evidence["candidate"]["requests"] == 50, "half of each balancer's"
-
-
 def test_a_candidate_that_fails_is_rolled_back_and_the_task_fails_with_the_sentence(site, play):
     site.apps["green1"].fail_every = site.apps["green2"].fail_every = 6
     site.load()
@@ -43,13 +31,10 @@ def test_a_candidate_that_fails_is_rolled_back_and_the_task_fails_with_the_sente
     assert (result["verdict"], result["cause"]) == ("rollback", "errors"), run.output
     assert result["failed"]
     assert "to green failed, and none of" in result["msg"]
-    assert result["elapsed"] <= 30
 
 
 def test_a_slow_candidate_is_rolled_back_and_its_tape_knows_how_quick_the_stable_color_was(site, play, tmp_path):
-    paths = ServicePaths("shop", state_dir=str(tmp_path / "state"), run_dir=str(tmp_path / "run"))
-    _lock.acquire(paths, "r1", "test", 600)
-    mine = {"release_id": "r1", "state_dir": paths.state_dir, "run_dir": paths.run_dir}
+    paths, mine = _of_r1(tmp_path, 600)
     site.apps["blue1"].delay = 0.008
     site.apps["green1"].delay = site.apps["green2"].delay = 0.04
     site.load(clients=8)
@@ -130,7 +115,6 @@ def test_an_unreachable_balancer_never_hangs_the_gate(site, play):
     result = run.result()
     assert (result["verdict"], result["cause"]) == ("rollback", "split_lost"), run.output
     assert "lb2 has not answered for" in result["msg"]
-    assert result["elapsed"] <= 20
 
 
 def test_check_mode_looks_once_and_claims_nothing(site, play):
@@ -149,11 +133,23 @@ def test_a_prometheus_that_is_down_holds_and_never_passes(site, play):
     assert "p99: http://127.0.0.1:9/api/v1/query" in run.output
 
 
-def test_a_gate_whose_playbook_is_killed_ends_and_renews_no_lease(site, play):
-    run = play(site.gate(dwell=60, timeout=100), site.hosts())
+def test_a_gate_whose_playbook_is_killed_ends_and_keeps_its_lock_no_longer(site, play, tmp_path):
+    paths, mine = _of_r1(tmp_path, 1)
+    taken = _lock.current(paths)
+    run = play(site.gate(dwell=60, timeout=100, lease=10, **mine), site.hosts())
     run.wait_for(" s: hold ")
+    wait_until(lambda: _lock.current(paths)["until"] > taken["until"], "the gate prolongs the lock", 60)
+    assert _processes(str(run.folder))
     run.process.kill()
     wait_until(lambda: not _processes(str(run.folder)), "every process of the playbook ends", 15)
+    wait_until(lambda: not _lock.current(paths)["live"], "nobody prolongs the lock", 30)
+
+
+def _of_r1(folder: Path, seconds: float) -> tuple[ServicePaths, dict[str, str]]:
+    """A service whose lock r1 holds for so long, and what makes a gate that of r1."""
+    paths = ServicePaths("shop", state_dir=str(folder / "state"), run_dir=str(folder / "run"))
+    _lock.acquire(paths, "r1", "test", seconds)
+    return paths, {"release_id": "r1", "state_dir": paths.state_dir, "run_dir": paths.run_dir}
 
 
 def _processes(words: str) -> list[str]:
@@ -169,9 +165,7 @@ def _processes(words: str) -> list[str]:
 
 
 def test_ticks_are_taped_on_the_balancer_and_another_release_ends_the_gate(site, play, tmp_path):
-    paths = ServicePaths("shop", state_dir=str(tmp_path / "state"), run_dir=str(tmp_path / "run"))
-    _lock.acquire(paths, "r1", "test", 600)
-    mine = {"release_id": "r1", "state_dir": paths.state_dir, "run_dir": paths.run_dir}
+    paths, mine = _of_r1(tmp_path, 600)
     run = play(site.gate(dwell=60, timeout=100, stage=2, **mine), {"lb1": {}, "lb2": {}})
     run.wait_for(" s: hold ")
     tape = paths.tapes / "r1-2.jsonl"

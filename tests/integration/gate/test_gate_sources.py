@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from urllib.request import urlopen
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._settings import Series, Settings, Threshold
 from direct_gate import TICK, DirectGate
+from gate_lab import wait_until
 from metrics_server import MetricsServer
 
 
@@ -38,10 +40,25 @@ def test_an_incident_that_hits_both_colors_alike_is_no_rollback(site):
         for app in site.apps.values():
             app.fail_every = every
 
-    gate = DirectGate(site, settings(timeout=4.0), at={2: lambda: incident(4), 9: lambda: incident(0)})
+    def over():
+        wait_until(lambda: site.apps["blue1"].failed > 30, "there is an incident", 60)
+        incident(0)
+
+    gate = DirectGate(site, settings(dwell=4.0), at={2: lambda: incident(4), 9: over})
     result = gate.run()
     assert result["verdict"] != "rollback", gate.said
-    assert result["evidence"]["stable"]["errors"] > 20, "there was an incident"
+    assert result["evidence"]["stable"]["errors"] > 20, "it was seen"
+
+
+def test_every_request_through_either_balancer_is_counted_once(site):
+    def load():
+        for balancer, requests in zip(site.balancers, (40, 60)):
+            for _ in range(requests):
+                urlopen(f"http://127.0.0.1:{balancer.port}/", timeout=5).close()
+
+    evidence = DirectGate(site, settings(timeout=1.0), at={2: load}).run()["evidence"]
+    assert evidence["candidate"]["requests"] + evidence["stable"]["requests"] == 100
+    assert evidence["candidate"]["requests"] == 50, "half of each balancer's"
 
 
 def test_errors_and_latencies_from_prometheus_are_judged_as_those_of_the_balancers(site, metrics):

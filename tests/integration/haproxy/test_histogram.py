@@ -24,6 +24,8 @@ TOLD = """    http-request set-var(txn.rate) fe_req_rate
     default_backend shop
 """
 ANSWER = re.compile(r"x-told: (\d+) (\S+) (\d?)")
+# Requests a second from which on not each is timed; the role's own is more than a busy machine may send.
+MANY = 100
 # So many tell one of eight from one of seven and from one of nine.
 ENOUGH = 40_000
 BURST = 500
@@ -85,20 +87,20 @@ def test_of_many_requests_one_of_eight_is_counted_by_chance_and_of_few_each(hapr
     answers = f"frontend answers\n    bind 127.0.0.1:{port}\n    http-request return status 200\n"
     # With one thread nothing happens between the template's look at the rate and the test's own.
     haproxy.main.write_text(haproxy.main.read_text().replace("global\n", "global\n    nbthread 1\n", 1) + answers)
-    path = write(haproxy, {"name": "shop", "servers": servers(blue=[port], green=[port])}, BOTH)
+    page = {"name": "shop", "servers": servers(blue=[port], green=[port])}
+    path = write(haproxy, page, BOTH, __haproxy_histogram_all_below=MANY)
     path.write_text(path.read_text().replace("    default_backend shop\n", TOLD, 1))
     haproxy.start()
     told: Counter[tuple[bool, str, bool]] = Counter()
-    until_enough = time.monotonic() + 6 * PATIENCE
     with socket.create_connection(("127.0.0.1", haproxy.listen), PATIENCE) as peer, peer.makefile("rb") as lines:
         while sum(count for (many, _name, _timed), count in told.items() if many) < ENOUGH:
-            assert time.monotonic() < until_enough, f"this machine is too slow to say: {told}"
+            assert sum(told.values()) < 2 * ENOUGH, f"fewer than {MANY} came in a second: {told}"
             peer.sendall(b"GET / HTTP/1.1\r\nHost: shop\r\n\r\n" * BURST)
             for _answer in range(BURST):
                 status, *head = iter(lines.readline, b"\r\n")
                 assert status.startswith(b"HTTP/1.1 200 "), status
                 rate, name, began = ANSWER.findall(b"".join(head).decode())[0]
-                told[int(rate) >= 1000, name, began == "1"] += 1
+                told[int(rate) >= MANY, name, began == "1"] += 1
     both = ("blue1", "green1")
     assert sum(told[False, name, True] for name in both) > 0
     assert sum(told[False, name, False] for name in both) == 0, "of few, each"

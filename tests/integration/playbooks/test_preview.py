@@ -23,7 +23,7 @@ def test_a_candidate_that_its_preview_does_not_show_is_not_healthy(
     request.addfinalizer(web.server_close)
     request.addfinalizer(web.shutdown)
     hosts, plays = {}, []
-    for name, header in (("shown", "X-Sluice-Preview"), ("hidden", "X-Other")):
+    for name, header, timeout in (("shown", "X-Sluice-Preview", "30s"), ("hidden", "X-Other", "1s")):
         folder = short_folder()
         request.addfinalizer(folder.cleanup)
         haproxy = HAProxy(Path(folder.name), program)
@@ -34,7 +34,7 @@ def test_a_candidate_that_its_preview_does_not_show_is_not_healthy(
         haproxy.start()
         service = {
             **page,
-            "health": {**HEALTH, "timeout": "1s", "consecutive": 1},
+            "health": {**HEALTH, "timeout": timeout, "consecutive": 1},
             "listen": {"bind": f"*:{haproxy.listen}", "tls": None},
             "preview": {"header": "X-Sluice-Preview", "from": [], "bind": None},
         }

@@ -161,6 +161,7 @@ def test_a_way_back_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_com
 def test_the_next_command_may_be_cut_off_too(pair: Pair) -> None:
     ways = [(where, command) for where, _ in pair.cut_off(pair.release()) for command in COMMANDS]
     chosen = ways if os.environ.get("EVERY_CUT") else ways[FIRST::NEXT]
+    assert chosen, f"of {len(ways)} ways, none was tried"
     commands = itertools.cycle(COMMANDS)
     for where, _ in pair.cut_off(pair.release()):
         for command in (command for place, command in chosen if place == where):

@@ -282,7 +282,7 @@ class TestWhatABalancerKnows:
         assert known["state"]["stable"] == "blue"
         assert known["state"]["release"]["phase"] == "rolling"
         assert (known["lock"]["release_id"], known["lock"]["live"]) == ("r1", True)
-        assert 29 < known["lease"]["remaining"] <= 30
+        assert 0 < known["lease"]["remaining"] <= known["lease"]["seconds"] == 30
         assert [event["event"] for event in known["events"]] == ["shift"]
         assert known["damage"] == []
         assert machine.seen() == before
