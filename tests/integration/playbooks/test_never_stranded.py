@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,7 @@ def play(site: dict[str, Any], tmp_path: Path) -> Callable[..., Run]:
 
 
 Play = Callable[..., Run]
+AtStage1 = Callable[[Callable[[], object]], subprocess.Popen[str]]
 
 
 def v1_serves(machines: Machines) -> None:
@@ -223,17 +225,42 @@ def test_a_balancer_that_can_hold_no_lease_stops_a_release_before_anything_is_ch
     assert refused.changed == []
 
 
+@pytest.fixture
+def at_stage_1(site: dict[str, Any], machines: Machines, tmp_path: Path) -> AtStage1:
+    """Start a rollout, and do something while every balancer leads, before stage 1 is passed."""
+    reached, go_on = tmp_path / "reached", tmp_path / "go_on"
+    stop = [
+        {"ansible.builtin.file": {"path": str(reached), "state": "touch"}, "when": "bluegreen_hook.stage == 1"},
+        {"ansible.builtin.wait_for": {"path": str(go_on), "timeout": 60}},
+    ]
+    (tmp_path / "stop.yml").write_text(json.dumps(stop))
+    site["all"]["vars"]["bluegreen_services"]["shop"]["hooks"] = {
+        "after_stage": [{"name": "stop", "tasks": str(tmp_path / "stop.yml")}]
+    }
+
+    def rollout(happens: Callable[[], object]) -> subprocess.Popen[str]:
+        process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
+        until("stage 1 is over", lambda: reached.exists() or process.poll() is not None, 60)
+        assert all(machine.runtime["green1"] > 0 for machine in machines.values())
+        happens()
+        go_on.touch()
+        return process
+
+    return rollout
+
+
 def test_a_balancer_that_refuses_a_shift_sends_the_others_back_and_is_named_with_its_reply(
-    machines: Machines, engines: Engines, site: dict[str, Any], play: Play, tmp_path: Path
+    machines: Machines, engines: Engines, play: Play, at_stage_1: AtStage1
 ) -> None:
     v2_deployed(machines)
     refusing = machines["lb2"]
-    process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
-    until("every balancer leads", lambda: all(m.runtime["green1"] > 0 for m in machines.values()), 60)
     admin = refusing.folder / "run/haproxy/admin.sock"
-    (admin.parent / "operator").symlink_to(f"{refusing.haproxy.socket}.operator")
-    (admin.parent / "operator").replace(admin)
-    done = finished(process)
+
+    def refuse() -> None:
+        (admin.parent / "operator").symlink_to(f"{refusing.haproxy.socket}.operator")
+        (admin.parent / "operator").replace(admin)
+
+    done = finished(at_stage_1(refuse))
     assert done.status != 0
     result = done.stats["bluegreen_result"]
     assert (result["outcome"], result["cause"]) == ("failed", "error"), done.output
@@ -259,13 +286,11 @@ def hole(site: dict[str, Any], tmp_path: Path) -> Path:
 
 
 def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers_again(
-    machines: Machines, engines: Engines, site: dict[str, Any], play: Play, hole: Path, tmp_path: Path
+    machines: Machines, engines: Engines, play: Play, hole: Path, at_stage_1: AtStage1
 ) -> None:
     v2_deployed(machines)
     lost, other = machines["lb1"], machines["lb2"]
-    process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
-    until("every balancer leads", lambda: all(m.runtime["green1"] > 0 for m in machines.values()), 60)
-    hole.touch()
+    process = at_stage_1(hole.touch)
     until("the other goes back", lambda: "rolled_back" in other.events, 60)
     hole.unlink()
     done = finished(process)
