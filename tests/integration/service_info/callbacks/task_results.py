@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from typing import Any
 
 from ansible.plugins.callback import CallbackBase
@@ -21,11 +20,8 @@ class CallbackModule(CallbackBase):  # type: ignore[misc]
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "task_results"
 
-    def v2_playbook_on_task_start(self, task: Any, is_conditional: bool) -> None:
-        self.began = time.monotonic()
-
     def _print(self, result: Any, failed: bool) -> None:
-        found = {**result._result, "failed": failed, "task_seconds": time.monotonic() - self.began}
+        found = {**result._result, "failed": failed}
         self._display.display("RESULT " + json.dumps(found, default=str))
 
     def v2_runner_on_ok(self, result: Any) -> None:
