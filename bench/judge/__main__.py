@@ -287,6 +287,8 @@ def main() -> None:
         + "\n",
         encoding="utf-8",
     )
+    if not all(e["met"] for e in expected):
+        parser.exit(1, "bench-judge: not all that was expected was met\n")
 
 
 if __name__ == "__main__":

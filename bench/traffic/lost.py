@@ -63,10 +63,9 @@ def _disturb(balancer: HAProxy, of_color: dict[str, list[str]]) -> None:
             path = str(balancer.conf_dir / "shop.cfg")
             _config.commit(path, "shop", weights, shares, balancer.program, str(balancer.main))
         if number % (SHIFTS // RELOADS) == 2:
-            before = len(balancer.processes)
+            old = balancer.processes[-1]
             balancer.reload()
-            until("there is a new process", lambda before=before: len(balancer.processes) > before)
-            time.sleep(0.2)
+            until("the old process has ended", lambda old=old: old.poll() is not None)
 
 
 def _load(port: int, stop: Event, counts: multiprocessing.Queue[Counter[str]]) -> None:

@@ -56,5 +56,5 @@ def test_a_stage_of_the_lab_leads_to_the_verdict_that_it_had(name):
     assert result["ticks"] == len(tape), "it had it at the same tick"
 
 
-def test_the_tapes_of_the_demo_are_there():
-    assert set(DEMO) <= {tape.stem for tape in TAPES.glob("*.jsonl")}
+def test_each_release_has_its_tape_and_no_other_is_there():
+    assert set(RELEASES) == {tape.stem for tape in TAPES.glob("*.jsonl")}
