@@ -104,7 +104,7 @@ def green_vms(engines: dict[str, Engine]) -> dict[str, dict[str, Any]]:
 def machines(web: WebServer, program: str) -> Iterator[dict[str, Balancer]]:
     """``lb1`` and ``lb2`` as two machines, before the same servers."""
     if not can_mount():
-        pytest.skip("needs root and the right to mount")
+        pytest.fail("needs root and the right to mount")
     ports = {color: dict.fromkeys(names, web.port) for color, names in NAMES.items()}
     found: dict[str, Balancer] = {}
     with short_folder() as folder:

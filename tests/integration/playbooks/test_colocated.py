@@ -22,7 +22,7 @@ def test_those_that_go_on_running_when_the_color_is_retired_are_not_stopped(
     engines: dict[str, Engine], web: WebServer, program: str, listening: int, tmp_path: Path
 ) -> None:
     if not can_mount():
-        pytest.skip("needs root and the right to mount")
+        pytest.fail("needs root and the right to mount")
     vms = dict(zip(("vm1", "vm2"), engines.values()))
     ports = {color: {f"{name}-{color}": web.port for name in vms} for color in COLORS}
     with short_folder() as folder:
