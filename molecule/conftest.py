@@ -70,6 +70,7 @@ class Journal:
     @property
     def broken_links(self) -> list[int]:
         """Numbers of the lines that do not carry the SHA-256 of the line before, 64 zeros in the first."""
+        assert self.lines, "the journal is empty"
         hashes = ["0" * 64, *(hashlib.sha256(line.encode()).hexdigest() for line in self.lines)]
         return [number for number, event in enumerate(self.events, 1) if event["prev"] != hashes[number - 1]]
 
@@ -139,6 +140,21 @@ def disk_weights(host: Host) -> dict[str, int]:
 @pytest.fixture
 def journal(host: Host) -> Journal:
     return Journal(host.file(JOURNAL).content_string)
+
+
+@pytest.fixture
+def left_behind(host: Host) -> list[str]:
+    """Lock, lease and its timers, none of which outlasts a release that is over."""
+    files = [name for name in ("lock.json", "lease.json") if host.file(f"/run/sluice/shop/{name}").exists]
+    timers = host.check_output("systemctl list-timers --all --no-legend").splitlines()
+    return files + [timer for timer in timers if "sluice-lease" in timer]
+
+
+@pytest.fixture
+def ledger(host: Host) -> Callable[[str], str]:
+    """Asks the database of the ledger."""
+    psql = "psql --no-psqlrc --quiet --tuples-only --no-align --field-separator=' ' ledger --command %s"
+    return lambda query: str(host.check_output(f"runuser -u postgres -- {psql}", query))
 
 
 @pytest.fixture
