@@ -34,7 +34,6 @@ MEDIAN_MS, SPREAD = 50.0, 0.5
 """Latencies are lognormal."""
 BOUNDS = [(step << octave) / 16e3 for octave in range(7, 25) for step in (16, 18, 20, 23, 26, 29)]
 """Upper bounds in milliseconds of a histogram as the balancers keep it: six an octave."""
-QUANTILE_SHARES = {"p50": 0.5, "p90": 0.1, "p99": 0.01}
 # The share of a distribution above these many standard deviations.
 _Z = {"p50": 0.0, "p90": 1.2815515655446004, "p99": 2.3263478740408408}
 _TAIL_Z = 2.0537489106318225  # the slowest 2 per cent
@@ -95,13 +94,12 @@ class Traffic:
             p = p + np.where(self.faulty, self.fault.errors - BASE_ERRORS, 0.0)[None, :]
         return requests, self.rng.binomial(requests, np.minimum(p, 1.0))
 
-    def line(self, t: float, stage_t: float, split: float, latency: bool = True) -> dict[str, Any]:
+    def line(self, t: float, stage_t: float, split: float) -> dict[str, Any]:
         """A line of the tape at ``t``, ``stage_t`` seconds into the stage."""
         requests, bad = self.counts([t], split)
         entries = [{"errors": [int(n), int(k)]} for n, k in zip(requests[0], bad[0])]
-        if latency:
-            for entry, slow in zip(entries, self._latencies(t, requests[0])):
-                entry["latency"] = slow
+        for entry, slow in zip(entries, self._latencies(t, requests[0])):
+            entry["latency"] = slow
         found = dict(zip([*self.candidates, *self.stables], entries))
         colors = {
             "candidate": {name: found[name] for name in self.candidates},

@@ -47,7 +47,6 @@ class Cost:
     status: int
     output: str
     seconds: float
-    cpu: float
     main_mb: float
     all_mb: float
     tasks: list[dict[str, Any]]
@@ -122,14 +121,13 @@ class Fleet:
         with log.open("w") as said:
             process = Popen(command, stdin=DEVNULL, stdout=said, stderr=said, env=environment, cwd=self.folder)
             memory = Memory(process.pid)
-            _pid, status, usage = os.wait4(process.pid, 0)
+            _pid, status = os.waitpid(process.pid, 0)
             process.returncode = os.waitstatus_to_exitcode(status)
         seconds = time.monotonic() - began
         return Cost(
             process.returncode,
             log.read_text(),
             seconds,
-            usage.ru_utime + usage.ru_stime,
             memory.main / 1e6,
             memory.stop() / 1e6,
             [json.loads(line) for line in costs.read_text().splitlines()],

@@ -32,10 +32,7 @@ LATENCY = Histogram(
     "Time from the request's arrival in the application to its answer, in seconds.",
     ["path", "version"],
     # A quarter apart, since what lies in one bucket cannot be told apart.
-    buckets=[
-        round(step * 10.0**power, 6) for power in (-3, -2, -1) for step in (1, 1.25, 1.6, 2, 2.5, 3.15, 4, 5, 6.3, 8)
-    ]
-    + [1.0, 2.5],
+    buckets=[round(step * 10.0**power, 6) for power in (-3, -2, -1) for step in RENARD] + [1.0, 2.5],
 )
 
 app = Flask(__name__)

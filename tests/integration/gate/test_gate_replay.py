@@ -20,7 +20,7 @@ def tape_of(folder, candidate, stable, ticks=30, **more):
 
 
 @pytest.fixture
-def replay(tmp_path, play):
+def replay(play):
     def run(tape, *more, **gate):
         given = {"service": "shop", "candidate": "green", "source": "tape", "tape": tape, "gates": {"errors": {}}}
         return play({**given, **gate}, {"nobody.example.com": {"ansible_connection": "ssh"}}, *more)

@@ -65,7 +65,7 @@ def test_nor_for_started_again_after_a_rollback_that_did_not_wait_for_it(
 
 @pytest.mark.long
 def test_a_vm_that_the_limit_leaves_out_is_named_as_one_that_was_not_started_again(
-    machines: Machines, engines: Engines, play: Play
+    engines: Engines, play: Play
 ) -> None:
     assert play("retire", at_once=True).status == 0
     done = play("rollback", "--limit", "localhost,loadbalancers,green2")

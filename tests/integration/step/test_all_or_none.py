@@ -10,7 +10,6 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import BalancerError, StateError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._socket import RuntimeSocket
 from ansible_collections.sluice.bluegreen.plugins.modules import haproxy_split_info
-from step_machine import SERVERS, SPLIT_5, SPLIT_25, STABLE, HAProxy, Machine, WebServer, get, weights
+from step_machine import SERVERS, SPLIT_5, SPLIT_25, STABLE, Machine, WebServer, get, weights
 
 Web = Callable[[str], WebServer]
 
@@ -142,9 +141,7 @@ class TestCapacity:
         half.back(max_load=0.01)
         assert half.runtime == weights(STABLE)
 
-    def test_a_first_release_has_nobody_to_be_compared_with(
-        self, haproxy: HAProxy, folder: Path, machine: Machine
-    ) -> None:
+    def test_a_first_release_has_nobody_to_be_compared_with(self, machine: Machine) -> None:
         machine.set_runtime(dict.fromkeys(weights(STABLE), 0))
         machine.take({"blue": 0.0, "green": 100.0}, max_load=0.01)
         assert machine.runtime["green1"] == 256
