@@ -9,7 +9,6 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -29,7 +28,7 @@ CANDIDATES, STABLES, BALANCERS, PATIENCE = 40, 160, 2, 10.0
 NAMES = [f"green{i}" for i in range(CANDIDATES)] + [f"blue{i}" for i in range(STABLES)]
 
 
-def config(path: str, listen: int) -> str:
+def config(path: str) -> str:
     servers = "\n".join(f"    server {name} 127.0.0.1:9 weight 1" for name in NAMES)
     return f"""global
     stats socket {path} mode 600 level admin
@@ -39,23 +38,17 @@ defaults
     timeout client 1s
     timeout server 1s
 frontend in
-    bind 127.0.0.1:{listen}
+    bind {path}.in
     default_backend shop
 backend shop
 {servers}
 """
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def start(program: str, folder: Path) -> tuple[subprocess.Popen[bytes], RuntimeSocket]:
     folder.mkdir()
     sock = RuntimeSocket(str(folder / "admin.sock"))
-    (folder / "haproxy.cfg").write_text(config(sock.path, free_port()), encoding="utf-8")
+    (folder / "haproxy.cfg").write_text(config(sock.path), encoding="utf-8")
     process = subprocess.Popen([program, "-db", "-q", "-f", str(folder / "haproxy.cfg")], stdin=subprocess.DEVNULL)
     deadline = time.monotonic() + PATIENCE
     while True:
