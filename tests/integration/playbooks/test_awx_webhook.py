@@ -87,7 +87,10 @@ def test_a_tag_that_is_no_version_is_refused_and_never_a_template(tmp_path: Path
     assert tag in job.problems
 
 
+EARLY = payload("github", "published", "1.20")
+EARLY["release"]["prerelease"] = True
 OTHERS = [
+    ("github", "release", EARLY),
     ("github", "release", payload("github", "edited", "1.20")),
     ("github", "ping", {"zen": "Design for failure.", "hook_id": 1}),
     ("gitlab", "Release Hook", payload("gitlab", "delete", "1.20")),
@@ -112,7 +115,9 @@ def test_any_other_event_is_named_and_ends_the_job_before_anything_is_asked(
     extra = brought(data, event)
     job = run_job(tmp_path, core, "release", inventory(), extra, template=template(service))
     assert job.status == "failed", job.output
-    told = f"The event was {event}, its action {data.get('action', 'none')}; only a published release is released."
+    no_more = " that is no pre-release" if service == "github" else ""
+    action = data.get("action", "none")
+    told = f"The event was {event}, its action {action}; only a published release{no_more} is released."
     assert told in job.problems
     hosts = {one["host"] for one in job.done}
     assert hosts == {"localhost"}
