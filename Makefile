@@ -80,7 +80,7 @@ test-unit: venv-test
 
 test-integration: venv-test .venv-2.17/test.stamp  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
-	$(BIN)/pytest --numprocesses 4 tests/integration
+	$(BIN)/pytest --numprocesses 4 --durations 30 tests/integration
 
 lab-molecule: venv-test
 	$(BIN)/ansible-playbook -i molecule/inventory/hosts.yml molecule/shared/create.yml molecule/shared/images.yml

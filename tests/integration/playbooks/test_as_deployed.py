@@ -123,6 +123,7 @@ def test_a_vm_that_does_not_run_what_was_deployed_lets_nothing_pass(
     assert f"shop: what runs is not what was deployed, v2 of image {IMAGE['id']}: {wanted}." in refuses("rollout")
 
 
+@pytest.mark.long
 def test_check_mode_asks_the_vms_of_a_release_that_would_be_resumed(
     machines: Machines, deployed: Callable[..., None], refuses: Callable[..., str], engines: Engines, play: Play
 ) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from awx_fleet import Fleet, fleet, site, v1_serves, v2_deployed, v2_paused, v2_serves
-from awx_job import LONG, Job, answers, mostly, run_job
+from awx_job import CORES, LONG, Job, answers, mostly, run_job
 from balancer_machine import STABLE
 from test_never_stranded import GREEN, all_on
 
@@ -74,7 +74,8 @@ def test_a_release_goes_to_its_promotion(fleet: Fleet, core: str) -> None:
     assert [engine.running for engine in fleet.green.values()] == [["shop-green-1.20"]] * 2
 
 
-@pytest.mark.parametrize("core", mostly("2.19"))
+@LONG
+@pytest.mark.parametrize("core", CORES)
 def test_a_promotion_goes_on_from_a_pause(fleet: Fleet, core: str) -> None:
     v2_paused(fleet.machines)
     job = fleet.launch(core, "promote")
@@ -91,7 +92,8 @@ def test_a_rollback_goes_to_the_version_that_is_kept_warm(fleet: Fleet, core: st
     assert fleet.orders("blue") == fleet.orders("green") == []
 
 
-@pytest.mark.parametrize("core", mostly("2.19"))
+@LONG
+@pytest.mark.parametrize("core", CORES)
 def test_a_retirement_stops_the_color_that_lost_its_traffic(fleet: Fleet, core: str) -> None:
     v2_serves(fleet.machines)
     job = fleet.launch(core, "retire")

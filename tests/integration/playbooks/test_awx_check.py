@@ -27,12 +27,12 @@ def test_a_version_that_would_be_deployed_is_not_asked_whether_it_is_healthy(
     ("core", "playbook", "before", "outcome"),
     [
         ("2.17", "rollout", v2_deployed, "promoted"),
-        ("2.19", "promote", v2_paused, "promoted"),
+        pytest.param("2.19", "promote", v2_paused, "promoted", marks=LONG),
         pytest.param("2.17", "rollback", v2_serves, "reverted", marks=LONG),
         ("2.19", "rollback", v2_serves, "reverted"),
         pytest.param("2.17", "abort", v2_deployed, "aborted", marks=LONG),
         pytest.param("2.19", "abort", v2_deployed, "aborted", marks=LONG),
-        ("2.17", "retire", v2_serves, "retired"),
+        pytest.param("2.17", "retire", v2_serves, "retired", marks=LONG),
         pytest.param("2.19", "retire", v2_serves, "retired", marks=LONG),
     ],
 )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
-from awx_job import mostly, run_job
+from awx_job import LONG, mostly, run_job
 from balancer_machine import STABLE, Balancer
 from haproxy_process import until
 from test_never_stranded import GREEN, all_on, site
@@ -63,7 +63,10 @@ def test_a_release_shows_each_tick_as_it_happens_and_hands_its_result_on(
 
 @pytest.mark.parametrize(
     ("core", "policy", "outcome", "left"),
-    [("2.17", "rollback", "rolled_back", STABLE), ("2.19", "pause", "paused", {"blue": 50.0, "green": 50.0})],
+    [
+        ("2.17", "rollback", "rolled_back", STABLE),
+        pytest.param("2.19", "pause", "paused", {"blue": 50.0, "green": 50.0}, marks=LONG),
+    ],
 )
 def test_a_job_that_fails_hands_its_result_on_all_the_same(
     machines: Machines,

@@ -48,6 +48,7 @@ def test_it_is_not_taken_for_stopped(engines: Engines, play: Play, hole: Path) -
     assert "v2 was not stopped everywhere: green1: lost on the way" in result["message"]
 
 
+@pytest.mark.long
 def test_nor_for_started_again_after_a_rollback_that_did_not_wait_for_it(
     machines: Machines, engines: Engines, play: Play, hole: Path
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_vm_on_which_another_operation_has_worked_since_is_left_as_it_is(
     assert len(done.of("Stop")) == (0 if stopped else 2)
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("v2_is_old")
 def test_a_retirement_whose_lock_another_release_has_by_then_does_not_end_well_and_names_it(
     machines: Machines, engines: Engines, site: dict[str, Any], tmp_path: Path
