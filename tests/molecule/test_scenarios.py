@@ -13,7 +13,7 @@ import yaml
 
 FOLDER = Path(__file__).resolve().parents[2] / "molecule"
 PAGES = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*/molecule.yml")}
-LONG = ("data_migrated", "fleet_provisioned")
+LONG = ("colocated_released", "data_migrated", "fleet_provisioned")
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:
