@@ -19,11 +19,16 @@ from sluice_bluegreen._haproxy import _stats
 from sluice_bluegreen._haproxy._socket import RuntimeSocket
 from sluice_bluegreen._paths import ServicePaths
 
+# Keywords that end the section before.
+SECTIONS = "global|defaults|frontend|backend|listen|peers|resolvers|userlist|cache"
+
 
 def servers(text: str, backend: str) -> list[str]:
     """The lines of the servers of a backend. Not with what wrote them, which would be wrong in the same way."""
-    section = re.search(rf"^backend {re.escape(backend)}\n((?:[ \t].*\n|\n)*)", text, re.MULTILINE)
-    return re.findall(r"^\s+server (.*)$", section[1], re.MULTILINE) if section else []
+    section = re.search(
+        rf"^backend {re.escape(backend)}\n(.*?)(?=^(?:{SECTIONS})\b|\Z)", text, re.MULTILINE | re.DOTALL
+    )
+    return re.findall(r"^\s*server (.*)$", section[1], re.MULTILINE) if section else []
 
 
 def weights_on_disk(text: str, service: str) -> dict[str, int]:
