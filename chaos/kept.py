@@ -23,8 +23,16 @@ from chaos.seen import Seen
 # What a release is made of. Pages for people change nothing in it.
 FOLDERS = ("playbooks", "plugins", "roles", "chaos/inventory")
 ENDINGS = (".py", ".yml", ".j2", ".map")
-# What makes hosts or the templates of AWX, and no play of a release asks.
-ASIDE = ("playbooks/awx.yml", "playbooks/provision.yml", "playbooks/deprovision.yml", "roles/awx", "roles/provision")
+# What makes hosts or the templates of AWX, and no play of a release asks; and where a lab's hosts are, so that two labs
+# can share the work.
+ASIDE = (
+    "playbooks/awx.yml",
+    "playbooks/provision.yml",
+    "playbooks/deprovision.yml",
+    "roles/awx",
+    "roles/provision",
+    "chaos/inventory/hosts.yml",
+)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ def test_the_digest_changes_with_what_a_release_is_made_of_and_with_nothing_else
     assert digest(tmp_path) == first
     (tmp_path / "chaos" / "inventory").mkdir(parents=True)
     (tmp_path / "chaos" / "judge.py").write_text("words")
+    (tmp_path / "chaos" / "inventory" / "hosts.yml").write_text("elsewhere")
     assert digest(tmp_path) == first
     page = tmp_path / "chaos" / "inventory" / "services.yml"
     page.write_text("margin: 3pp")
