@@ -88,8 +88,8 @@ class Fleet:
     def settles(self) -> None:
         """Every balancer goes back to what is committed, and whoever died keeps nobody out."""
         every = self.machines.values()
-        until("traffic is where it is committed", lambda: all(settled(one) for one in every), 60)
-        until("nobody is kept out", lambda: not any((_lock.current(one.paths) or {}).get("live") for one in every), 60)
+        until("traffic is where it is committed", lambda: all(settled(one) for one in every), 180)
+        until("nobody is kept out", lambda: not any((_lock.current(one.paths) or {}).get("live") for one in every), 180)
 
 
 def settled(machine: Balancer) -> bool:

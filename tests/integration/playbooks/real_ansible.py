@@ -16,7 +16,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[3]
 BIN = Path(os.environ.get("SLUICE_ANSIBLE_BIN") or Path(sys.executable).parent)
-LIMIT = 120
+LIMIT = 300
 
 
 @dataclass(frozen=True)

@@ -86,11 +86,11 @@ def test_a_job_that_fails_hands_its_result_on_all_the_same(
 
 
 def fallen_back(machines: Machines) -> None:
-    until("every balancer has gone back", lambda: not any(m.runtime["green1"] for m in machines.values()), 60)
+    until("every balancer has gone back", lambda: not any(m.runtime["green1"] for m in machines.values()), 180)
     until(
         "nobody is kept out",
         lambda: not any(lock and lock["live"] for lock in (_lock.current(m.paths) for m in machines.values())),
-        60,
+        180,
     )
 
 

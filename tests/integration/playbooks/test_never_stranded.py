@@ -97,13 +97,13 @@ def test_a_release_that_was_killed_falls_back_by_itself_and_is_resumed(
     until(
         "every balancer leads",
         lambda: all(m.runtime["green1"] > 0 and m.paths.lease.exists() for m in machines.values()),
-        60,
+        180,
     )
     os.killpg(process.pid, signal.SIGKILL)
     finished(process)
-    until("every balancer has gone back", lambda: not any(m.runtime["green1"] for m in machines.values()), 60)
-    until("its lock counts as dead", lambda: not any(_lock.current(m.paths)["live"] for m in machines.values()), 60)
-    until("each wrote so", lambda: all(m.events[-1] == "lease_expired" for m in machines.values()), 60)
+    until("every balancer has gone back", lambda: not any(m.runtime["green1"] for m in machines.values()), 180)
+    until("its lock counts as dead", lambda: not any(_lock.current(m.paths)["live"] for m in machines.values()), 180)
+    until("each wrote so", lambda: all(m.events[-1] == "lease_expired" for m in machines.values()), 180)
     assert [machine.disk for machine in machines.values()] == [STABLE, STABLE]
 
     done = play("release", resume=True)
@@ -240,7 +240,7 @@ def at_stage_1(site: dict[str, Any], machines: Machines, tmp_path: Path) -> AtSt
 
     def rollout(happens: Callable[[], object]) -> subprocess.Popen[str]:
         process = started(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
-        until("stage 1 is over", lambda: reached.exists() or process.poll() is not None, 60)
+        until("stage 1 is over", lambda: reached.exists() or process.poll() is not None, 180)
         assert all(machine.runtime["green1"] > 0 for machine in machines.values())
         happens()
         go_on.touch()
@@ -291,7 +291,7 @@ def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers
     v2_deployed(machines)
     lost, other = machines["lb1"], machines["lb2"]
     process = at_stage_1(hole.touch)
-    until("the other goes back", lambda: "rolled_back" in other.events, 60)
+    until("the other goes back", lambda: "rolled_back" in other.events, 180)
     hole.unlink()
     done = finished(process)
     assert done.status != 0
@@ -301,7 +301,7 @@ def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers
     assert result["message"].endswith("do sluice.bluegreen.abort, which brings it to the same")
     assert lost.events.count("shift") == 1, lost.told
     assert not [order for engine in engines.values() for order in engine.orders], "it may still send them traffic"
-    until("it has gone back", lambda: not lost.runtime["green1"], 60)
+    until("it has gone back", lambda: not lost.runtime["green1"], 180)
     assert (lost.disk, other.disk) == (STABLE, STABLE)
 
     assert play("abort").status == 0
