@@ -64,6 +64,14 @@ def test_an_abort_in_a_workflow_gives_up_what_that_one_deployed_and_no_release_t
     all_on(fleet.machines, STABLE)
 
 
+@pytest.mark.parametrize("core", mostly("2.19"))
+def test_an_artifact_of_another_playbook_keeps_nobody_from_giving_up_a_release(fleet: Fleet, core: str) -> None:
+    v2_deployed(fleet.machines)
+    given = {**answers("abort"), "bluegreen_result": {"fleet": "shop", "hosts": []}}
+    job = run_job(fleet.folder, core, "abort", fleet.site, given)
+    assert (job.status, job.outcome) == ("successful", "aborted"), job.output
+
+
 @LONG
 @pytest.mark.parametrize("core", ["2.17"])
 def test_a_release_goes_to_its_promotion(fleet: Fleet, core: str) -> None:
