@@ -69,8 +69,11 @@ class Chaos:
         self.numbers = itertools.count(1)
         self.turns = itertools.cycle(lab.balancers)
         self.playbooks: list[Playbook] = []
+        self.stopped = False
 
     def playbook(self, name: str, extra: Optional[dict[str, str]] = None, case: Optional[Case] = None) -> Playbook:
+        if self.stopped:
+            raise SystemExit(2)
         folder = (
             self.folder / f"{next(self.numbers):04d}-{name.removesuffix('.yml').replace('/', '.').rsplit('.', 1)[-1]}"
         )
@@ -79,7 +82,8 @@ class Chaos:
         return self.playbooks[-1]
 
     def stop(self) -> None:
-        """Leave no playbook running."""
+        """Leave no playbook running, and begin none."""
+        self.stopped = True
         for book in self.playbooks:
             if not book.ended:
                 book.kill_all()

@@ -288,12 +288,17 @@ def astray(run: Run) -> list[str]:
         return []
     first = run.commands[0]
     look, served = (first.look, first.served) if len(run.case.then) > 1 else (run.last, run.served)
-    return [
-        f"the rollback had to go to {wanted}, but {name} calls {seen.version} stable and "
-        f"{served.get(name) or 'nothing'} answers"
-        for name, seen in (look.balancers if look else {}).items()
-        if seen and {seen.version, served.get(name)} != {wanted}
-    ]
+    found = []
+    for name, seen in (look.balancers if look else {}).items():
+        if seen is None:
+            continue
+        answers = served.get(name) or "nothing"
+        # What has no room to write down that it went back is asked by its traffic only.
+        writes = run.case.fault.action != "disk_fill" or run.own.get(name) not in run.hit
+        if answers != wanted or (writes and seen.version != wanted):
+            calls = f"{name} calls {seen.version} stable and {answers} answers"
+            found.append(f"the rollback had to go to {wanted}, but {calls}")
+    return found
 
 
 def after_the_next(run: Run) -> list[str]:

@@ -21,6 +21,7 @@ Machines = dict[str, Balancer]
 Engines = dict[str, Engine]
 Play = Callable[..., Run]
 V2 = "shop-green-v2"
+V3 = "shop-green-v3"
 
 
 @pytest.fixture
@@ -46,6 +47,27 @@ def test_it_is_not_taken_for_stopped(engines: Engines, play: Play, hole: Path) -
     result = done.stats["bluegreen_result"]
     assert (done.status != 0, result["outcome"]) == (True, "failed"), result
     assert "v2 was not stopped everywhere: green1: lost on the way" in result["message"]
+
+
+def test_what_was_before_a_release_that_was_given_up_does_not_come_back_there_and_that_is_said(
+    machines: Machines, engines: Engines, play: Play, hole: Path
+) -> None:
+    for machine in machines.values():
+        machine.deployed("r3", "v3", "green")
+    for engine in engines.values():
+        before = engine.entries
+        engine.runs("v3", "green")
+        engine.entries |= {name: {**entry, "State": "exited"} for name, entry in before.items()}
+    hole.write_text("plugins.modules.container_switch")
+    done = play("abort")
+    assert (done.status, done.stats["bluegreen_result"]["outcome"]) == (0, "aborted"), done.output
+    assert [engine.running for engine in engines.values()] == [[V3], [V2]], done.output
+    (told,) = done.of("Say that nothing warm is left on this VM")
+    # ansible-core 2.19 puts "Task failed:" before it.
+    assert (told.host, told.msg.replace("Task failed: ", "")) == (
+        "green1",
+        "v2 could not be brought back here: nobody is there",
+    )
 
 
 @pytest.mark.long

@@ -117,6 +117,24 @@ def test_a_vm_on_which_another_operation_has_worked_since_is_left_as_it_is(
     assert len(done.of("Stop")) == (0 if stopped else 2)
 
 
+@pytest.mark.parametrize("holders", [["r8", "r8"], ["r8", "r9"]])
+def test_each_release_that_holds_the_lock_is_told_of_once(
+    machines: Machines, site: dict[str, Any], tmp_path: Path, holders: list[str]
+) -> None:
+    for machine, holder, ttl in zip(machines.values(), holders, (600, 500)):
+        _lock.acquire(machine.paths, holder, "alice@ci", ttl)
+    own = {"rollout_service": {"name": "shop", "lease": 30}, "rollout_release_id": "r7", "rollout_candidate": "green"}
+    role = {"name": "sluice.bluegreen.rollout", "tasks_from": "lock", "rolespec_validate": False}
+    tasks = [{"ansible.builtin.include_role": role, "vars": own}]
+    done = run(tmp_path, [{"hosts": "loadbalancers", "gather_facts": False, "tasks": tasks}], site, {})
+    told = done.of("Stop where a balancer did not give it")
+    assert len(told) == 2, done.output
+    for one in told:
+        sentences = [f"service shop is locked by release {holder} of alice@ci" for holder in dict.fromkeys(holders)]
+        assert [one.msg.count(sentence) for sentence in sentences] == [1] * len(sentences), one.msg
+        assert one.msg.count("is locked by") == len(sentences), one.msg
+
+
 @pytest.mark.long
 @pytest.mark.usefixtures("v2_is_old")
 def test_a_retirement_whose_lock_another_release_has_by_then_does_not_end_well_and_names_it(

@@ -289,6 +289,15 @@ def test_a_late_twin_comes_between_the_rollback_and_the_next_release(story: Stor
     assert run.broken == []
 
 
+def test_what_was_stopped_goes_on_with_nothing(story: Story) -> None:
+    lab: Any = PretendedLab(story)
+    chaos = Chaos(lab, Path("/nowhere"), 10.0)
+    chaos.stop()
+    with pytest.raises(SystemExit):
+        chaos.try_case(Case(points.KILL_AT_BOUNDARY, BEFORE, ("release",)))
+    assert story.done == []
+
+
 def test_a_run_that_breaks_off_is_broken_and_leaves_a_lab_that_is_mended(story: Story) -> None:
     run = try_case(story, Fault("burnt", "disk_burn"))
     assert run.broken[0].startswith("the run broke off: AttributeError")

@@ -318,6 +318,21 @@ def test_a_rollback_before_another_command_is_looked_at_by_itself() -> None:
     assert judge.astray(replace(twin, commands=[Command("rollback", 2, "it failed")])) == []
 
 
+def test_a_balancer_with_a_full_disk_goes_back_and_cannot_write_that_down() -> None:
+    full = points.Fault("full", "disk_fill", lasts=True, alone=True)
+    case = Case(full, Moment(5, None, "before task 5"), ("rollback", "release"))
+    before = balancer(version="v2", back="v1")
+    back = Command("rollback", 0, "", look(lb2=balancer(version="v2")), {"lb1": "v1", "lb2": "v1"})
+    own = {"lb1": LB1, "lb2": LB2}
+    found = run(case=case, hit=[LB2], own=own, version="v2", looks=[look(104.0, before, before)], commands=[back])
+    assert judge.astray(found) == []
+    assert judge.astray(replace(found, hit=[LB1])) == [
+        "the rollback had to go to v1, but lb2 calls v2 stable and v1 answers"
+    ]
+    elsewhere = replace(found, commands=[replace(back, served={"lb1": "v1", "lb2": "v2"})])
+    assert judge.astray(elsewhere) == ["the rollback had to go to v1, but lb2 calls v2 stable and v2 answers"]
+
+
 @pytest.mark.parametrize(("status", "how"), [(2, "ended with 2"), (None, "did not end")])
 def test_a_next_command_that_fails_is_a_broken_promise(status: Optional[int], how: str) -> None:
     failed = run(commands=[Command("rollback", status, "nothing warm")], then="rollback")
