@@ -109,3 +109,19 @@ def play(folder: Path, awx: FakeAwx, settings: Mapping[str, Any], *options: str,
         patch.setenv("CONTROLLER_HOST", awx.url)
         patch.setenv("CONTROLLER_OAUTH_TOKEN", TOKEN)
         return run(folder, "sluice.bluegreen.awx", inventory(), settings, *options)
+
+
+def rights(awx: FakeAwx) -> set[tuple[str, str]]:
+    """What the team may do: names of things, and of their roles."""
+    (team,) = awx.things["teams"]
+    roles = {
+        role["id"]: (item["name"], name)
+        for items in awx.things.values()
+        for item in items
+        for name, role in item["summary_fields"]["object_roles"].items()
+    }
+    return {
+        roles[int(path.split("/")[1])]
+        for path, members in awx.lists.items()
+        if path.startswith("roles/") and team["id"] in members
+    }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from awx_job import LONG, mostly
-from awx_play import SETTINGS, SMALL, Full, awx, full, play, small
+from awx_play import SETTINGS, SMALL, Full, awx, full, play, rights, small
 from fake_awx import FakeAwx, Item
 from real_ansible import Run
 
@@ -59,6 +59,28 @@ def test_the_job_templates_of_a_webhook_and_of_slices_go_with_their_settings(tmp
     assert changes(done) == ["Take away those that are not wanted any more"]
     assert sorted(small.named("job_templates")) == KEPT
     assert (changes(play(tmp_path, small, SMALL)), small.writes) == ([], [])
+
+
+@LONG
+def test_the_right_to_release_without_an_approval_comes_and_goes_with_its_setting(
+    tmp_path: Path, small: FakeAwx
+) -> None:
+    rollout = {
+        "name": "Rollout",
+        "playbook": "rollout",
+        "survey": ["service"],
+        "release": True,
+        "without_approval": True,
+    }
+    free = {**SMALL, "awx_team": "Releasers", "__awx_templates": [*SMALL["__awx_templates"], rollout]}
+    bound = {**free, "awx_team_needs_approval": True}
+    all_of_it = {("Bluegreen Deploy", "execute_role"), ("Bluegreen Rollout", "execute_role")}
+    for _ in range(2):
+        assert play(tmp_path, small, free).status == 0
+        assert {right for right in rights(small) if right[0] != "Flow"} == all_of_it
+        assert changes(play(tmp_path, small, bound)) == ["Take away what would pass the approval by"]
+        assert {right for right in rights(small) if right[0] != "Flow"} == {("Bluegreen Deploy", "execute_role")}
+        assert (changes(play(tmp_path, small, bound)), small.writes) == ([], [])
 
 
 @LONG

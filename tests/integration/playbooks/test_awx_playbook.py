@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from awx_play import SETTINGS, Full, awx, full, play, small
+from awx_play import SETTINGS, Full, awx, full, play, rights, small
 from fake_awx import FakeAwx, Item
 from test_awx_webhook import VERSIONS
 
@@ -147,20 +147,8 @@ def test_a_notification_is_sent_when_its_settings_say(filled: FakeAwx) -> None:
 
 
 def test_the_team_launches_and_approves_releases_and_may_do_nothing_else(filled: FakeAwx) -> None:
-    (team,) = filled.things["teams"]
-    roles = {
-        role["id"]: (item["name"], name)
-        for items in filled.things.values()
-        for item in items
-        for name, role in item["summary_fields"]["object_roles"].items()
-    }
-    rights = {
-        roles[int(path.split("/")[1])]
-        for path, members in filled.lists.items()
-        if path.startswith("roles/") and team["id"] in members
-    }
     execute = {(f"Bluegreen {name}", "execute_role") for name in RELEASE | {"Release with approval"}}
-    assert rights == execute | {(APPROVAL, "approval_role")}
+    assert rights(filled) == execute | {(APPROVAL, "approval_role")}
 
 
 def test_what_is_there_is_left_alone(tmp_path: Path, full: Full) -> None:
