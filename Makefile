@@ -80,7 +80,7 @@ test-unit: venv-test
 
 test-integration: venv-test .venv-2.17/test.stamp  ## against a real HAProxy and real sockets
 	$(BIN)/ansible-playbook tests/lab/programs.yml
-	$(BIN)/pytest --numprocesses 4 --durations 30 tests/integration
+	$(BIN)/pytest --numprocesses 4 --dist worksteal --durations 30 tests/integration
 
 lab-molecule: venv-test
 	$(BIN)/ansible-playbook -i molecule/inventory/hosts.yml molecule/shared/create.yml molecule/shared/images.yml
@@ -90,7 +90,7 @@ test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SC
 
 test-long: venv-test  ## what takes minutes each: hooks, clouds, a fleet, a database; half an hour
 	$(BIN)/ansible-playbook tests/lab/programs.yml molecule/shared/engine.yml
-	$(BIN)/pytest --numprocesses 4 -m long tests/integration
+	$(BIN)/pytest --numprocesses 4 --dist worksteal -m long tests/integration
 	$(BIN)/pytest -m long tests/molecule
 
 # Emulated, and long, where the machine has no hardware virtualisation.

@@ -94,12 +94,12 @@ def test_a_retirement_that_goes_on_after_a_rollback_stops_nothing_that_serves(
     ("there", "expects", "stopped"),
     [
         ("r1", "r1", True),
-        ("r2", "r1", True),
+        pytest.param("r2", "r1", True, marks=pytest.mark.long),
         ("r3", "r1", False),
-        ("r3", "", False),
-        ("", "", True),
+        pytest.param("r3", "", False, marks=pytest.mark.long),
+        pytest.param("", "", True, marks=pytest.mark.long),
         ("", "r2", False),
-        ("r3", None, True),
+        pytest.param("r3", None, True, marks=pytest.mark.long),
     ],
 )
 @pytest.mark.parametrize("entry", ["retire", pytest.param("restore", marks=pytest.mark.long)])
