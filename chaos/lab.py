@@ -187,7 +187,8 @@ class Lab:
         """A small disk over the state's folder, with everything that was in it, and not a byte to spare."""
         self.shell(
             host,
-            f"rm -rf /run/chaos && cp -a {STATE} /run/chaos && mount -t tmpfs -o size=1m tmpfs {STATE} "
+            f"rm -rf /run/chaos && cp -a {STATE} /run/chaos && size=$(($(du -sk {STATE} | cut -f1) + 256)) "
+            f"&& mount -t tmpfs -o size=${{size}}k tmpfs {STATE} "
             f"&& cp -a /run/chaos/. {STATE}/ && {{ dd if=/dev/zero of={STATE}/full bs=1k 2>/dev/null || true; }}",
         )
 

@@ -49,7 +49,7 @@ def haproxy(folder: Path) -> Iterator[HAProxy]:
     """A process that ends with the block; its main file has what the role writes for reloads and repeated requests."""
     folder.mkdir()
     found = HAProxy(folder, program("HAPROXY", "/usr/sbin/haproxy", "haproxy"))
-    extra = "    retries 3\n    option redispatch 1\n    retry-on conn-failure empty-response\n    http-reuse safe\n"
+    extra = "    retries 5\n    option redispatch 1\n    retry-on conn-failure empty-response\n    http-reuse safe\n"
     if version_of(found.program) != "2.2":
         extra += "    option idle-close-on-response\n"
     found.main.write_text(found.main.read_text().replace("    retries 0\n", extra))

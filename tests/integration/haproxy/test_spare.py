@@ -31,18 +31,26 @@ ALL_GREEN = {"blue": 0.0, "green": 100.0}
 NOTHING = {"blue": 0.0, "green": 0.0}
 NAMES = {"blue": ["blue1"], "green": ["green1", "green2"]}
 ALL = {"blue1", "green1", "green2"}
+AS_IT_IS = {"haproxy_managed": False}
 # As the role sets them, but for the time that a check takes.
-QUICK = {"haproxy_managed": False, "haproxy_check_inter": "200ms", "haproxy_check_fastinter": "100ms"}
+QUICK = {**AS_IT_IS, "haproxy_check_inter": "200ms", "haproxy_check_fastinter": "100ms"}
 
 
 class Shop:
     """The service's real HAProxy with its servers and its journal."""
 
-    def __init__(self, haproxy: HAProxy, web: Web, shares: Mapping[str, float], page: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        haproxy: HAProxy,
+        web: Web,
+        shares: Mapping[str, float],
+        page: Mapping[str, Any],
+        settings: Mapping[str, Any] = QUICK,
+    ) -> None:
         self.haproxy = haproxy
         self.web = {name: web(name) for names in NAMES.values() for name in names}
         ports = {color: [self.web[name].port for name in names] for color, names in NAMES.items()}
-        self.file = write(haproxy, {"name": "shop", "servers": servers(**ports), **page}, shares, **QUICK)
+        self.file = write(haproxy, {"name": "shop", "servers": servers(**ports), **page}, shares, **settings)
         folder = haproxy.folder
         self.paths = ServicePaths("shop", str(folder / "lib"), str(folder / "run"), str(haproxy.conf_dir))
         haproxy.start()
@@ -67,9 +75,17 @@ class Shop:
         self.lose(*names)
         until("HAProxy calls them down", lambda: not self.up() & set(names))
 
+    def tried_again(self, name: str) -> int:
+        """How many attempts at this server failed, and were followed by another."""
+        stats = server_stats(self.haproxy.runtime, "shop")[name]
+        return stats.retries + stats.redispatched
+
     @property
     def answer(self) -> tuple[int, str]:
-        connection = http.client.HTTPConnection("127.0.0.1", self.haproxy.listen, timeout=PATIENCE)
+        return self.answered(PATIENCE)
+
+    def answered(self, within: float) -> tuple[int, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.haproxy.listen, timeout=within)
         try:
             connection.request("GET", "/")
             response = connection.getresponse()
@@ -102,6 +118,19 @@ class Shop:
                 client.join()
 
 
+@contextmanager
+def silent(port: int) -> Iterator[None]:
+    """Somebody listens there, and has no room for another connection: whoever asks for one hears nothing."""
+    with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(("127.0.0.1", port))
+        listening.listen(0)
+        for client in (first, second):
+            client.setblocking(False)
+            client.connect_ex(("127.0.0.1", port))
+        yield
+
+
 @pytest.fixture
 def shop(haproxy: HAProxy, web: Web) -> Callable[..., Shop]:
     def started(shares: Mapping[str, float] = STABLE, **page: Any) -> Shop:
@@ -112,8 +141,11 @@ def shop(haproxy: HAProxy, web: Web) -> Callable[..., Shop]:
 
 @pytest.fixture
 def at_hundred(shop: Callable[..., Shop]) -> Shop:
+    return all_on_green(shop())
+
+
+def all_on_green(found: Shop) -> Shop:
     """Blue is stable, and green has all the traffic, which nobody has promoted yet."""
-    found = shop()
     found.released("blue", "r1")
     found.note("promoted", "r1")
     found.released("green", "r2")
@@ -129,6 +161,21 @@ def test_no_request_is_lost_when_the_only_server_of_the_candidate_dies(at_hundre
         at_hundred.lost("green1")
         until("blue answers", lambda: answers[200, "blue1"] > 100)
     assert set(answers) == {(200, "green1"), (200, "blue1")}
+
+
+def test_nor_where_it_refuses_first_and_then_says_nothing_as_a_machine_that_goes_down(
+    haproxy: HAProxy, web: Web
+) -> None:
+    found = all_on_green(Shop(haproxy, web, STABLE, {}, AS_IT_IS))
+    found.lost("green2")
+    found.lose("green1")
+    answers: list[tuple[int, str]] = []
+    alone = threading.Thread(target=lambda: answers.append(found.answered(within=60)))
+    alone.start()
+    until("it was refused", lambda: found.tried_again("green1") > 0)
+    with silent(found.web["green1"].port):
+        alone.join()
+    assert answers == [(200, "blue1")]
 
 
 def test_of_several_that_die_at_once_the_stable_color_takes_over_as_soon_as_they_are_called_down(
