@@ -28,7 +28,7 @@ SETTINGS: dict[str, Any] = {
         {
             "name": "chat",
             "type": "webhook",
-            "on": ["error", "approval"],
+            "events": ["error", "approval"],
             "configuration": {
                 "url": "https://chat.example.com/hook",
                 "headers": {"Content-Type": "application/json"},

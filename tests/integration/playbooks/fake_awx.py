@@ -17,7 +17,16 @@ ROLES = {
 # What AWX fills in where a notification of the type does not say it.
 WEBHOOK = {"http_method": "POST", "disable_ssl_verification": False, "username": "", "password": ""}
 # What AWX makes of a value, however it was given, and which ones it takes.
-NUMBERS = ("timeout", "job_slice_count", "organization", "inventory", "project", "source_project", "credential")
+NUMBERS = (
+    "forks",
+    "timeout",
+    "job_slice_count",
+    "organization",
+    "inventory",
+    "project",
+    "source_project",
+    "credential",
+)
 SWITCHES = (
     "allow_simultaneous",
     "survey_enabled",
@@ -40,6 +49,7 @@ UNIQUE = {
     "inventory_sources": ("inventory", "name"),
     "workflow_job_template_nodes": ("workflow_job_template", "identifier"),
 }
+DONE = {"status": "successful", "failed": False, "event_processing_finished": True}
 QUESTION = {"question_name", "question_description", "required", "type", "variable"}
 Item = dict[str, Any]
 
@@ -110,13 +120,9 @@ class FakeAwx(ThreadingHTTPServer):
             found = [item for kind in kinds for item in self.things.get(kind, []) if _fits(item, asked)]
             return _page(found)
         if kind == "project_updates":
-            project = self._updated(rest[0])
-            return {
-                "status": "successful",
-                "failed": False,
-                "event_processing_finished": True,
-                "scm_revision": project["scm_revision"],
-            }
+            return {**DONE, "scm_revision": self._updated(rest[0])["scm_revision"]}
+        if kind == "inventory_updates":
+            return {**DONE}
         if rest[1:] == ["playbooks"]:
             return list(self._one(kind, rest[0])["playbooks"])
         if rest[1:] == ["survey_spec"]:
@@ -140,7 +146,8 @@ class FakeAwx(ThreadingHTTPServer):
             node.update(unified_job_template=item["id"], related={"unified_job_template": item["url"]})
             return 201, item
         if rest[1:] == ["update"]:
-            return 202, {"id": int(rest[0]), "status": "pending", "url": f"/api/v2/project_updates/{rest[0]}/"}
+            updates = {"projects": "project_updates", "inventory_sources": "inventory_updates"}[kind]
+            return 202, {"id": int(rest[0]), "status": "pending", "url": f"/api/v2/{updates}/{rest[0]}/"}
         self._listable(path)
         listed = self.lists.setdefault("/".join(path), [])
         if data.get("disassociate"):

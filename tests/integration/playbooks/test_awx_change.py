@@ -36,6 +36,23 @@ def test_a_new_service_and_a_question_that_was_edited_in_awx_are_put_right_once(
 
 
 @LONG
+def test_what_no_job_updates_is_updated_where_something_has_changed(tmp_path: Path, small: FakeAwx) -> None:
+    by_hand = {**SMALL, "awx_update_on_launch": False}
+    small.playbooks.append("playbooks/new.yml")
+    assert changes(play(tmp_path, small, by_hand)) == [
+        "Make the project",
+        "Let it come from the project",
+        "Update the inventory",
+    ]
+    small.playbooks.append("playbooks/newer.yml")
+    more = {**by_hand, "awx_services": ["shop", "cart"]}
+    updated = ["Make one for each playbook", "Update the project", "Update the inventory", "Make the workflow"]
+    assert changes(play(tmp_path, small, more)) == updated
+    assert "playbooks/newer.yml" in small.things["projects"][0]["playbooks"]
+    assert (changes(play(tmp_path, small, more)), small.writes) == ([], [])
+
+
+@LONG
 @pytest.mark.parametrize("core", mostly("2.17"))
 def test_a_playbook_that_is_new_in_the_repository_is_seen_before_its_template_is_made(
     tmp_path: Path, small: FakeAwx, core: str

@@ -51,6 +51,7 @@ def test_every_job_template_runs_from_the_project_with_the_same_inventory_enviro
         assert listed(filled, "job_templates", item, "credentials") == ["ssh to the fleet"], name
         assert item["playbook"] in project["playbooks"], name
         assert item["allow_simultaneous"] is ("Site" not in name), name
+        assert item["forks"] == 20, name
     assert (environment["image"], environment["pull"]) == ("registry.example.com/bluegreen-ee:1", "always")
     assert environment["credential"] == filled.named("credentials")["registry"]["id"]
     assert project["default_environment"] == environment["id"]
