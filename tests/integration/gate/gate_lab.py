@@ -234,6 +234,7 @@ class Playbook:
                 "ANSIBLE_CONFIG": str(folder / "ansible.cfg"),
                 "ANSIBLE_HOME": str(folder / "ansible"),
                 "ANSIBLE_HOST_KEY_CHECKING": "false",
+                "ANSIBLE_PIPELINING": "true",
             },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

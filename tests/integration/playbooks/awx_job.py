@@ -173,6 +173,8 @@ def run_job(
             "ANSIBLE_COLLECTIONS_PATH": f"{ROOT}/build/collections:{HERE.parent}/lib/python3.11/site-packages",
             "ANSIBLE_LOCAL_TEMP": str(data / "local"),
             "ANSIBLE_TIMEOUT": "2",
+            # As the project's ansible.cfg has it for SSH, for the local connection of these hosts.
+            "ANSIBLE_PIPELINING": "true",
         },
         settings={"job_timeout": timeout, "idle_timeout": 0},
         event_handler=note,
