@@ -58,7 +58,7 @@ QUICK_TESTS := lint-ansible lint-python test-unit
 
 # The lab is made beside the quick tests: it waits for packages, they for a core.
 test: venv-test  ## everything, on the lab's hosts too
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(QUICK_TESTS) lab-molecule
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(QUICK_TESTS) lab-molecule .venv-2.17/test.stamp
 	@$(MAKE) --no-print-directory test-integration
 	@$(MAKE) --no-print-directory test-molecule
 
@@ -88,8 +88,8 @@ lab-molecule: venv-test
 test-molecule: venv-test  ## the scenarios of molecule/ on system containers; SCENARIO=name for one, KEEP=1 keeps the lab
 	$(BIN)/pytest tests/molecule $(if $(SCENARIO),-m "not vms" -k $(SCENARIO))
 
-test-long: venv-test  ## what takes minutes each: hooks, clouds, a fleet, a database; half an hour
-	$(BIN)/ansible-playbook tests/lab/programs.yml molecule/shared/engine.yml
+test-long: venv-test .venv/long.stamp .venv-2.17/test.stamp  ## what takes minutes each: hooks, clouds, a fleet, a database; half an hour
+	$(BIN)/ansible-playbook tests/lab/programs.yml tests/lab/libvirt.yml molecule/shared/engine.yml
 	$(BIN)/pytest --numprocesses 4 --dist worksteal -m long tests/integration
 	$(BIN)/pytest -m long tests/molecule
 
@@ -141,6 +141,10 @@ venv-test: .venv/test.stamp $(COLLECTION)  ## what the tests need, in .venv
 .venv/test.stamp: tests/requirements.txt requirements.txt bench/requirements.txt | .venv/bin/python
 	$(BIN)/pip install --quiet --no-compile -r tests/requirements.txt
 	touch $@ .venv/run.stamp .venv/bench.stamp
+
+.venv/long.stamp: tests/requirements-long.txt .venv/test.stamp
+	$(BIN)/pip install --quiet --no-compile -r tests/requirements-long.txt
+	touch $@
 
 .venv-2.17/test.stamp: tests/requirements-2.17.txt
 	$(PYTHON) -m venv .venv-2.17

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 import yaml
@@ -40,10 +41,13 @@ def test_the_build_context_is_made_and_its_python_requirements_can_be_installed(
     wanted = yaml.safe_load((context / "_build/requirements.yml").read_text())
     assert [one["name"] for one in wanted["collections"]] == ["sluice.bluegreen", "awx.awx"]
 
-    # What the build runs in the image, on this checkout in the place of the collection from Galaxy.
+    # What the build runs in the image, on this checkout and what is installed here in the place of those from Galaxy.
     collections = tmp_path / "collections/ansible_collections"
-    (collections / "sluice").mkdir(parents=True)
-    (collections / "sluice/bluegreen").symlink_to(ROOT)
+    installed = Path(sysconfig.get_path("purelib"), "ansible_collections")
+    found_here = {"sluice/bluegreen": ROOT, **{name: installed / name for name in ("community/docker", "awx/awx")}}
+    for name, folder in found_here.items():
+        (collections / name).parent.mkdir(parents=True)
+        (collections / name).symlink_to(folder)
     found = tmp_path / "requirements.txt", tmp_path / "bindep.txt"
     done(
         BIN / "python",
@@ -57,10 +61,11 @@ def test_the_build_context_is_made_and_its_python_requirements_can_be_installed(
     )
     assert "openssh-client [platform:dpkg]" in found[1].read_text(), "its system packages are not found"
 
-    needed = [line for line in found[0].read_text().splitlines() if line.strip()] if found[0].exists() else []
+    needed = [line.partition("#")[0].strip() for line in found[0].read_text().splitlines()]
+    assert {"docker", "requests", "awxkit"} <= set(needed), "what the collections beside this one need is not found"
     target = tmp_path / "site"
     quiet = ("--quiet", "--no-compile", "--disable-pip-version-check")
-    done(BIN / "python", "-m", "pip", "install", *quiet, "--target", target, *pinned, *needed)
+    done(BIN / "python", "-m", "pip", "install", *quiet, "--target", target, *pinned, *filter(None, needed))
     version = "import ansible, ansible_runner; print(ansible.__version__, ansible.__file__)"
     told = done(BIN / "python", "-c", version, PYTHONPATH=str(target))
     assert told.split() == [pinned[0].partition("==")[2], str(target / "ansible/__init__.py")]

@@ -141,8 +141,8 @@ def test_a_gate_whose_playbook_is_killed_ends_and_keeps_its_lock_no_longer(site,
     wait_until(lambda: _lock.current(paths)["until"] > taken["until"], "the gate prolongs the lock", 60)
     assert _processes(str(run.folder))
     run.process.kill()
-    wait_until(lambda: not _processes(str(run.folder)), "every process of the playbook ends", 15)
-    wait_until(lambda: not _lock.current(paths)["live"], "nobody prolongs the lock", 30)
+    wait_until(lambda: not _processes(str(run.folder)), "every process of the playbook ends", 180)
+    wait_until(lambda: not _lock.current(paths)["live"], "nobody prolongs the lock", 180)
 
 
 def _of_r1(folder: Path, seconds: float) -> tuple[ServicePaths, dict[str, str]]:

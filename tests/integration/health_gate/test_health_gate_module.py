@@ -138,9 +138,16 @@ def test_a_flapping_server_never_passes(servers: Servers) -> None:
     def flap(connection: socket.socket, number: int) -> None:
         answer(503 if number % 3 == 0 else 200)(connection, number)
 
+    asked: list[int] = []
+
+    def counted(connection: socket.socket, number: int) -> None:
+        asked.append(number)
+        flap(connection, number)
+
     with pytest.raises(UnhealthyError, match="green1"):
         gate(
-            [Endpoint("green1", "127.0.0.1", servers.start(flap))],
+            [Endpoint("green1", "127.0.0.1", servers.start(counted))],
             Check(),
-            Limits(Healthy(3), Pace(0.05, 0.05), timeout=1.5, probe_timeout=1),
+            Limits(Healthy(3), Pace(0.05, 0.05), timeout=3, probe_timeout=1),
         )
+    assert len(asked) >= 6, "too few to have had three good answers in any case"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import ansible_runner
 import pytest
 import yaml
+from ansible_runner.interface import init_runner
 from real_ansible import ROOT
 
 PROJECT = ROOT / "examples" / "project"
@@ -138,14 +138,14 @@ def run_job(
     plays: Sequence[Any] | None = None,
     template: Mapping[str, Any] | None = None,
     slice_hosts: Sequence[str] | None = None,
-    timeout: int = 600,
+    expires: Callable[[Sequence[Event]], bool] = lambda _events: False,
     cancel: Callable[[Sequence[Event]], bool] = lambda _events: False,
 ) -> Job:
     """Run a playbook of the project, or ``plays`` in its place, with ansible-core ``core``.
 
     ``template`` are the extra variables of the job template, beside the ``answers`` that a launch brings.
-    ``slice_hosts`` are the only hosts that a slice's inventory has. ``timeout`` and ``cancel``, which is asked all the
-    time, end it as AWX does.
+    ``slice_hosts`` are the only hosts that a slice's inventory has. ``expires``, whether its time is over by now, is
+    asked at each event, and ``cancel`` all the time; both end it as AWX does.
     """
     data = folder / f"{core}-{len(list(folder.glob('*-*')))}"
     for name in ("inventory", "env"):
@@ -161,9 +161,11 @@ def run_job(
 
     def note(event: Event) -> bool:
         events.append(event)
+        if expires(events):
+            done.config.job_timeout = 1
         return True
 
-    done = ansible_runner.run(
+    done = init_runner(
         private_data_dir=str(data),
         playbook=f"playbooks/{playbook}.yml",
         cmdline=" ".join(options) or None,
@@ -176,11 +178,12 @@ def run_job(
             # As the project's ansible.cfg has it for SSH, for the local connection of these hosts.
             "ANSIBLE_PIPELINING": "true",
         },
-        settings={"job_timeout": timeout, "idle_timeout": 0},
+        settings={"job_timeout": 600, "idle_timeout": 0},
         event_handler=note,
         cancel_callback=lambda: cancel(events),
         quiet=True,
     )
+    done.run()
     return Job(done.status, done.rc, events, Path(done.stdout.name).read_text(encoding="utf-8"))
 
 

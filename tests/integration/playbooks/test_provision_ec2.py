@@ -11,10 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 from real_ansible import Run, run
 from site_files import LOCAL
 
@@ -31,6 +29,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of an EC2 that has nothing yet, for which the environment has credentials."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
+    # Not for all that collect tests: only `make test-long` has it.
+    from moto.server import ThreadedMotoServer
+
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
@@ -49,6 +50,8 @@ class Account:
     """What the account has, seen with Amazon's own client."""
 
     def __init__(self, address: str) -> None:
+        import boto3
+
         self.client = boto3.client("ec2", region_name=REGION, endpoint_url=address)
         self.image = self.client.describe_images()["Images"][0]["ImageId"]
 

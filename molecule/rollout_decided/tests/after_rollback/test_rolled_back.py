@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,9 +16,10 @@ testinfra_hosts = ["ansible://loadbalancers"]
 
 @pytest.fixture
 def rolled_back(journal: Any) -> dict[str, Any]:
+    """The last: the one before it is that of the release that was killed."""
     events: list[dict[str, Any]] = journal.of("rolled_back")
-    assert len(events) == 1
-    return events[0]
+    assert "-v3-" in events[-1]["release_id"]
+    return events[-1]
 
 
 def test_the_stable_color_serves_alone_now_and_after_a_restart(
@@ -33,10 +35,11 @@ def test_every_answer_is_from_v2(ask: Callable[[], Any]) -> None:
 
 
 def test_the_color_that_failed_is_up_again_with_what_it_ran_before(
-    servers: dict[str, dict[str, str]], journal: Any
+    servers: dict[str, dict[str, str]], journal: Any, rolled_back: dict[str, Any]
 ) -> None:
     assert servers["blue1"]["status"].startswith("UP")
-    assert [event["data"] for event in journal.of("restored")] == [{"color": "blue", "version": "v1"}]
+    restored = [event for event in journal.of("restored") if event["release_id"] == rolled_back["release_id"]]
+    assert [event["data"] for event in restored] == [{"color": "blue", "version": "v1"}]
 
 
 def test_the_journal_has_the_cause_and_the_evidence(rolled_back: dict[str, Any]) -> None:
@@ -45,6 +48,11 @@ def test_the_journal_has_the_cause_and_the_evidence(rolled_back: dict[str, Any])
     assert evidence["candidate"]["errors"] >= 5, evidence
     assert evidence["stable"]["errors"] == 0, evidence
     assert evidence["candidate"]["requests"] < evidence["stable"]["requests"], evidence
+
+
+def test_the_release_said_so_and_why(rolled_back: dict[str, Any], output: Path) -> None:
+    said = (output / "release.log").read_text(encoding="utf-8")
+    assert f"shop: rolled_back: {rolled_back['data']['message']}" in " ".join(said.split())
 
 
 def test_no_line_of_the_journal_was_lost_or_changed(journal: Any) -> None:
