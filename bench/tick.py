@@ -66,7 +66,14 @@ def read(sock: RuntimeSocket) -> dict[str, Any]:
     """What a balancer answers at a tick."""
     info, states = process_info(sock), server_states(sock, "shop")
     servers = {
-        name: {"requests": stats.requests, "bad": stats.bad, "status": stats.status, "weight": states[name].weight}
+        name: {
+            "requests": stats.requests,
+            "bad": stats.bad,
+            "unanswered": 0,
+            "sessions": 0,
+            "status": stats.status,
+            "weight": states[name].weight,
+        }
         for name, stats in server_stats(sock, "shop").items()
     }
     return {"pid": info.pid, "uptime": info.uptime, "servers": servers}

@@ -68,10 +68,12 @@ EXAMPLES = r"""
 
 RETURN = r"""
 servers:
-  description: By server the running totals of requests and of bad ones, status, weight and current sessions.
+  description:
+    - By server the running totals of requests and of bad ones, status, weight and current sessions.
+    - C(unanswered) are attempts that got no answer and are in neither total, less the answers that are being sent now.
   type: dict
   returned: success
-  sample: {green1: {requests: 4100, bad: 44, status: UP, weight: 13, sessions: 2}}
+  sample: {green1: {requests: 4100, bad: 44, unanswered: 0, status: UP, weight: 13, sessions: 2}}
 pid:
   description: Process id of the HAProxy worker; another one means that the totals began anew.
   type: int
@@ -171,6 +173,7 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
         name: {
             "requests": stats.requests,
             "bad": stats.bad,
+            "unanswered": stats.unanswered,
             "status": stats.status,
             "weight": weights.get(name, 0),
             "sessions": stats.scur,

@@ -50,20 +50,58 @@ class Increases:
         return increases
 
 
+class Unanswered:
+    """Attempts without an answer of one server, as a total that never falls and is never too high.
+
+    At any moment as many as :class:`~.._haproxy._stats.ServerStats` says have certainly ended without an answer since
+    HAProxy started, and at most that and the sessions in progress. Counting begins where the server first has traffic,
+    with all sessions in progress taken for such, so that both colors lose as little of what they did: what is in
+    progress then, which is in proportion to their traffic.
+    """
+
+    def __init__(self, entry: Mapping[str, Any]) -> None:
+        self.requests = entry["requests"]
+        self._first = entry["requests"] + entry["unanswered"]
+        self._before: Optional[int] = None
+        self._since = 0
+
+    def update(self, entry: Mapping[str, Any]) -> int:
+        """The total after one more answer of the balancer."""
+        self.requests = entry["requests"]
+        certain, at_most = entry["unanswered"], entry["unanswered"] + entry["sessions"]
+        if self._before is not None:
+            self._before = min(self._before, at_most)
+            self._since = max(self._since, certain - self._before)
+        elif entry["requests"] + certain > self._first:
+            self._before = at_most
+        return self._since
+
+
 class Counters:
     """Requests and bad ones of every balancer, as :class:`Increases` follows them."""
 
     def __init__(self) -> None:
         self._increases = Increases()
+        self._unanswered: dict[tuple[str, int, str], Unanswered] = {}
 
     def update(self, balancer: str, answer: Mapping[str, Any]) -> dict[str, Count]:
         """Requests and bad ones by server since this balancer's last answer.
 
-        ``answer``: ``{"pid": int, "uptime": s, "servers": {name: {"requests": total, "bad": total, ...}}}``. A server
-        that is left out had no data.
+        ``answer``: ``{"pid": int, "uptime": s, "servers": {name: {"requests": total, "bad": total, "unanswered":
+        number, "sessions": number, ...}}}``. What was left unanswered is a request that was bad. A server that is left
+        out had no data.
         """
-        totals = {name: (entry["requests"], entry["bad"]) for name, entry in answer["servers"].items()}
+        totals = {}
+        for name, entry in answer["servers"].items():
+            unanswered = self._of((balancer, int(answer["pid"]), name), entry).update(entry)
+            totals[name] = (entry["requests"] + unanswered, entry["bad"] + unanswered)
         return clamped(self._increases.update(balancer, totals, **process(answer)))
+
+    def _of(self, server: tuple[str, int, str], entry: Mapping[str, Any]) -> Unanswered:
+        known = self._unanswered.get(server)
+        if known is None or entry["requests"] < known.requests:
+            known = self._unanswered[server] = Unanswered(entry)
+        return known
 
 
 def process(answer: Mapping[str, Any]) -> dict[str, Any]:

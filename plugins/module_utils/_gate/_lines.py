@@ -156,7 +156,9 @@ class Lines:
         counted = [
             answer["servers"][name] for answer in answers.values() for name in names if name in answer["servers"]
         ]
-        return sum(int(server["requests"]) for server in counted), sum(int(server["bad"]) for server in counted)
+        unanswered = sum(max(0, int(server["unanswered"])) for server in counted)
+        requests, bad = (sum(int(server[what]) for server in counted) for what in ("requests", "bad"))
+        return requests + unanswered, bad + unanswered
 
     def line(self, at: float, observation: Observation) -> Line:
         """The line of the tick ``at`` seconds after the begin; the first one only sets where counting begins."""

@@ -24,6 +24,7 @@ _COUNTERS = (
     "selected",
     "requests",
     "bad",
+    "unanswered",
     "econ",
     "eresp",
     "retries",
@@ -32,7 +33,20 @@ _COUNTERS = (
 _CLASSES = ("hrsp_1xx", "hrsp_2xx", "hrsp_3xx", "hrsp_4xx", "hrsp_5xx", "hrsp_other")
 _RESPONSES = tuple(column[5:] for column in _CLASSES)
 # Of about a hundred columns; with thousands of servers it matters what is not looked at.
-_NUMBERS = ("weight", "scur", "stot", "qcur", "lbtot", "econ", "eresp", "wretr", "wredis", "lastchg")
+_NUMBERS = (
+    "weight",
+    "scur",
+    "stot",
+    "qcur",
+    "lbtot",
+    "econ",
+    "eresp",
+    "cli_abrt",
+    "srv_abrt",
+    "wretr",
+    "wredis",
+    "lastchg",
+)
 _TEXTS = ("pxname", "svname", "status", "check_status", "check_code", "last_chk", "check_desc")
 _STATE = ("srv_name", "srv_addr", "srv_port", "srv_uweight", "srv_iweight", "srv_op_state", "srv_admin_state")
 
@@ -42,9 +56,13 @@ class ServerStats:
     """Counters of one server of a backend, since HAProxy started or was last told to clear them.
 
     ``requests`` are those finished, n = 2xx + 3xx + 4xx + 5xx + other + econ + eresp (1xx left out), and ``bad`` of
-    them k = 5xx + econ + eresp: requests that a user saw fail. ``weight`` is the *effective* weight: below the set one
-    while the server starts slowly, and 0 in drain. ``scur`` and ``stot`` are sessions now and in total, ``selected`` is
-    how often the balancer chose the server.
+    them k = 5xx + econ + eresp: requests that a user saw fail. ``unanswered`` are attempts that ended in neither, which
+    HAProxy counts nowhere: the server closed the connection instead of answering, and the client's had requests before,
+    or the request was sent again. They are stot - scur - (1xx + ... + other) - econ - (eresp - srv_abrt) - cli_abrt,
+    as what the server cut short was an answer before. At any moment that is too little by the answers that are still
+    being sent, perhaps below 0, and never too much. It is 0 in TCP mode. ``weight`` is the *effective* weight: below
+    the set one while the server starts slowly, and 0 in drain. ``scur`` and ``stot`` are sessions now and in total,
+    ``selected`` is how often the balancer chose the server.
     """
 
     name: str
@@ -56,6 +74,7 @@ class ServerStats:
     selected: int
     requests: int
     bad: int
+    unanswered: int
     econ: int
     eresp: int
     retries: int
@@ -227,12 +246,13 @@ def _rows(reply: str, backend: str) -> Iterator[ServerStats]:
 def _stats_of(texts: Sequence[str], numbers: Sequence[str], classes: Sequence[str]) -> ServerStats:
     _backend, name, status, check, check_code, last_check, check_text = texts
     # An empty cell is how HAProxy says "does not apply", e.g. response classes in TCP mode.
-    weight, scur, stot, queue, selected, econ, eresp, retries, redispatched, last_change = [
+    weight, scur, stot, queue, selected, econ, eresp, left, cut, retries, redispatched, last_change = [
         int(cell) if cell else 0 for cell in numbers
     ]
     counts = [int(cell) if cell else 0 for cell in classes]
     # In TCP mode a connection that has ended is what a response is in HTTP.
     finished = sum(counts) - counts[0] if classes[1] else max(stot - scur, 0)
+    unanswered = stot - scur - sum(counts) - econ - max(eresp - cut, 0) - left if classes[1] else 0
     return ServerStats(
         name=name,
         status=status,
@@ -243,6 +263,7 @@ def _stats_of(texts: Sequence[str], numbers: Sequence[str], classes: Sequence[st
         selected=selected,
         requests=finished + econ + eresp,
         bad=counts[4] + econ + eresp,
+        unanswered=unanswered,
         econ=econ,
         eresp=eresp,
         retries=retries,

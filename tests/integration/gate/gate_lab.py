@@ -23,7 +23,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy import _
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "haproxy"))
 
-from haproxy_process import free_port, haproxy_program
+from haproxy_process import free_port, get, haproxy_program
 
 ROOT = Path(__file__).resolve().parents[3]
 PLAYBOOK = Path(os.environ.get("GATE_ANSIBLE_PLAYBOOK", Path(sys.executable).parent / "ansible-playbook"))
@@ -62,10 +62,11 @@ backend shop_latency
 
 
 class App:
-    """A server that fails every n-th request and takes ``delay`` s for each."""
+    """A server that fails every n-th request, closes on every n-th, and takes ``delay`` s for each."""
 
     def __init__(self) -> None:
         self.fail_every = 0
+        self.close_every = 0
         self.delay = 0.0
         self.served = 0
         self.failed = 0
@@ -80,11 +81,15 @@ class App:
                     app.took.append(app.delay)
                 bad = app.fail_every and self.path == "/" and app.served % app.fail_every == 0
                 app.failed += bool(bad)
+                if app.close_every and self.path == "/" and app.served % app.close_every == 0:
+                    return
                 # Whoever asked may be gone by now, for instance a balancer that a test stopped.
                 with contextlib.suppress(OSError):
                     self.send_response(500 if bad else 200)
                     self.send_header("Content-Length", "0")
                     self.end_headers()
+
+            do_POST = do_GET  # noqa: N815 - the name that http.server looks for
 
             def log_message(self, *_args: object) -> None:
                 pass
@@ -144,12 +149,13 @@ class Balancer:
 
 
 class Load:
-    """A steady trickle of requests through every balancer, from ``clients`` at a time."""
+    """A steady trickle of requests through every balancer, from ``clients`` that may ``keep`` their connections."""
 
-    def __init__(self, balancers: list[Balancer], clients: int = 1) -> None:
+    def __init__(self, balancers: list[Balancer], clients: int = 1, keep: bool = False) -> None:
         self._ports = [balancer.port for balancer in balancers]
         self._stop = threading.Event()
-        self._threads = [threading.Thread(target=self._run, daemon=True) for _ in range(clients)]
+        run = self._run_kept if keep else self._run
+        self._threads = [threading.Thread(target=run, daemon=True) for _ in range(clients)]
         for thread in self._threads:
             thread.start()
 
@@ -159,6 +165,12 @@ class Load:
                 with contextlib.suppress(HTTPError, URLError, OSError):
                     urlopen(f"http://127.0.0.1:{port}/", timeout=5).close()
             time.sleep(0.01)
+
+    def _run_kept(self) -> None:
+        """Requests that may not be sent twice, on connections that had others before."""
+        while not self._stop.is_set():
+            for port in self._ports:
+                get(port, 50, "POST")
 
     def stop(self) -> None:
         self._stop.set()
@@ -175,8 +187,8 @@ class Site:
         for balancer in self.balancers:
             wait_until(balancer.up, "servers come up")
 
-    def load(self, clients: int = 1) -> None:
-        self._load = Load(self.balancers, clients)
+    def load(self, clients: int = 1, keep: bool = False) -> None:
+        self._load = Load(self.balancers, clients, keep)
 
     def no_load(self) -> None:
         if self._load:

@@ -33,6 +33,25 @@ def test_5_per_cent_errors_are_found(site):
     assert 0.02 < result["evidence"]["candidate"]["errors"] / result["evidence"]["candidate"]["requests"] < 0.15
 
 
+def test_a_candidate_that_closes_connections_without_an_answer_is_found(site):
+    site.apps["green1"].close_every = site.apps["green2"].close_every = 10
+    site.load(clients=4, keep=True)
+    gate = DirectGate(site, settings())
+    result = gate.run()
+    assert (result["verdict"], result["cause"]) == ("rollback", "errors"), gate.said
+    assert 0.05 < result["evidence"]["candidate"]["errors"] / result["evidence"]["candidate"]["requests"] < 0.2
+
+
+def test_connections_that_both_colors_close_alike_are_no_rollback(site):
+    for app in site.apps.values():
+        app.close_every = 10
+    site.load(clients=4, keep=True)
+    gate = DirectGate(site, settings(dwell=4.0))
+    result = gate.run()
+    assert result["verdict"] != "rollback", gate.said
+    assert result["evidence"]["stable"]["errors"] > 20, "it was seen"
+
+
 def test_an_incident_that_hits_both_colors_alike_is_no_rollback(site):
     site.load(clients=4)
 

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 
 def answer(pid=7, uptime=None, **totals):
-    servers = {name: {"requests": requests, "bad": bad} for name, (requests, bad) in totals.items()}
+    servers = {
+        name: {"requests": requests, "bad": bad, "unanswered": 0, "sessions": 0}
+        for name, (requests, bad) in totals.items()
+    }
     return {"pid": pid, "uptime": uptime, "servers": servers}
 
 
@@ -76,3 +79,74 @@ def test_a_reset_never_counts(reads):
         for n, k in found.values():
             assert 0 <= k <= n == requests - before
         before = requests
+
+
+def lost(at, requests=0, unanswered=0, sessions=0, pid=7):
+    entry = {"requests": requests, "bad": 0, "unanswered": unanswered, "sessions": sessions}
+    return at.update("lb1", {"pid": pid, "uptime": None, "servers": {"green1": entry}})
+
+
+def test_what_was_left_unanswered_is_a_bad_request_from_where_the_server_has_traffic():
+    counters = Counters()
+    assert lost(counters) == {}
+    assert lost(counters, requests=10, unanswered=2) == {"green1": (10, 0)}, "counting begins here"
+    assert lost(counters, requests=20, unanswered=5) == {"green1": (13, 3)}
+    assert lost(counters, requests=20, unanswered=4, sessions=1) == {"green1": (0, 0)}, "an answer is being sent"
+    assert lost(counters, requests=21, unanswered=5) == {"green1": (1, 0)}
+
+
+def test_sessions_that_were_in_progress_where_counting_began_are_not_taken_for_lost_when_they_end():
+    counters = Counters()
+    lost(counters, requests=100, unanswered=-50, sessions=50)
+    lost(counters, requests=110, unanswered=-50, sessions=50)
+    assert lost(counters, requests=120) == {"green1": (10, 0)}, "they were answered"
+    assert lost(counters, requests=120, unanswered=1) == {"green1": (1, 1)}
+
+
+def test_a_server_that_answers_nothing_is_counted_all_the_same():
+    counters = Counters()
+    lost(counters)
+    lost(counters, unanswered=5)
+    assert lost(counters, unanswered=25) == {"green1": (20, 20)}
+
+
+def test_another_process_counts_what_was_left_unanswered_anew():
+    counters = Counters()
+    for requests, unanswered in ((0, 0), (10, 0), (20, 9)):
+        lost(counters, requests=requests, unanswered=unanswered)
+    assert lost(counters, requests=5, unanswered=1, pid=8) == {}
+    assert lost(counters, requests=6, unanswered=1, pid=8) == {"green1": (1, 0)}
+    assert lost(counters, requests=6, unanswered=3, pid=8) == {"green1": (2, 2)}
+
+
+@given(
+    st.lists(
+        st.tuples(*(st.integers(0, 5) for _ in range(4))),
+        min_size=1,
+        max_size=40,
+    ),
+    st.tuples(st.integers(0, 20), st.integers(0, 20)),
+)
+def test_no_more_is_counted_than_was_lost_and_no_less_than_that_without_what_was_in_progress(ticks, begin):
+    """Each tick: requests begun, answers begun, answers finished, requests lost, as far as there are any."""
+    waiting, sending = begin
+    requests = silent = counted = 0
+    counters = Counters()
+    allowance = None
+    for begun, answered, finished, closed in [(0, 0, 0, 0), *ticks, (0, 0, 0, 0)]:
+        waiting += begun
+        answered = min(answered, waiting)
+        closed = min(closed, waiting - answered)
+        waiting -= answered + closed
+        sending += answered
+        finished = min(finished, sending)
+        sending -= finished
+        requests += answered
+        silent += closed
+        more = lost(counters, requests=requests, unanswered=silent - sending, sessions=waiting + sending)
+        if allowance is None and requests + silent - sending > -begin[1]:
+            allowance = silent + waiting + sending
+        counted += more.get("green1", (0, 0))[1]
+        assert counted <= silent
+    if allowance is not None and not sending:
+        assert counted >= silent - allowance

@@ -61,6 +61,7 @@ class World:
                 name: {
                     "requests": requests,
                     "bad": bad,
+                    "unanswered": 0,
                     "status": self.status[balancer].get(name, "UP"),
                     "weight": self.weights[balancer].get(name),
                     "sessions": 0,
