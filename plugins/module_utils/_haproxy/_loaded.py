@@ -64,9 +64,16 @@ def read_files(main_cfg: str, conf_dir: str) -> Files:
 
 def read_loaded(sock: RuntimeSocket, names: list[str]) -> Loaded:
     """Ask HAProxy which revisions it has loaded; ``BalancerError`` where it does not run."""
-    info, level, *replies = sock.run([INFO_COMMAND, "show cli level", *(f"show env sluice_{name}" for name in names)])
-    found = dict(reply.split("=", 1) for reply in replies if "=" in reply)
-    return Loaded(parse_info(info, sock.path), level.strip(), {name: found.get(f"sluice_{name}") for name in names})
+    variables = [f"show env sluice_{name}" for name in names]
+    services = [name for name in names if name != MAIN]
+    info, level, *replies = sock.run(
+        [INFO_COMMAND, "show cli level", *variables, *(f"show stat {name} 2 -1" for name in services)]
+    )
+    found = dict(reply.split("=", 1) for reply in replies[: len(names)] if "=" in reply)
+    # Before 3.1 the variable of a file that was taken away stays in the environment of the master process.
+    there = {name for name, reply in zip(services, replies[len(names) :]) if f"\n{name},BACKEND," in reply}
+    revisions = {name: found.get(f"sluice_{name}") if name == MAIN or name in there else None for name in names}
+    return Loaded(parse_info(info, sock.path), level.strip(), revisions)
 
 
 def committed(paths: ServicePaths, files: Files, sock: RuntimeSocket) -> dict[str, Any] | None:

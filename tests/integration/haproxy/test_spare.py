@@ -22,7 +22,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._shift i
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._stats import server_states, server_stats
 from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import split_weights
 from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
-from haproxy_process import PATIENCE, HAProxy, WebServer, until
+from haproxy_process import PATIENCE, HAProxy, WebServer, get, until
 from role_template import servers, write
 
 Web = Callable[[str], WebServer]
@@ -190,6 +190,17 @@ def test_of_several_that_die_at_once_the_stable_color_takes_over_as_soon_as_they
     later = Counter(answers) - before
     assert sum(count for (status, _name), count in later.items() if status != 200) <= 4, "one for each client"
     assert later[200, "blue1"] >= 90
+
+
+def test_a_request_that_may_have_been_acted_on_is_not_sent_to_the_stable_color_again_and_again(
+    at_hundred: Shop,
+) -> None:
+    at_hundred.lost("green1", "green2")
+    blue = at_hundred.web["blue1"]
+    assert get(at_hundred.haproxy.listen, 1, "POST") == {"blue1": 1}
+    blue.status, before = None, blue.requests
+    assert get(at_hundred.haproxy.listen, 1, "POST", keep=False) == {"502": 1}
+    assert blue.requests - before == 1
 
 
 def test_as_long_as_one_server_of_the_candidate_is_up_it_keeps_its_traffic(at_hundred: Shop) -> None:
