@@ -86,7 +86,8 @@ class ActionModule(ActionBase):
         load = args["max_load"]
         if operation in ("rollback", "abort"):
             abort = operation == "abort"
-            return rollback_plan(fleet, servers, args["takeover"], args["force"], load, abort, args["gives_up"])
+            options = {"max_load": load, "abort": abort, "only": args["gives_up"], "version": args["version"]}
+            return rollback_plan(fleet, servers, args["takeover"], args["force"], **options)
         fleet.require_servers(servers)
         if operation == "retire":
             keep = {"keep_warm": args["keep_warm"], "keep": args["keep"], "at_once": args["at_once"]}

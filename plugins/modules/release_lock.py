@@ -74,6 +74,9 @@ options:
       release_id:
         description: The release in progress; left out when there is none.
         type: str
+      operation:
+        description: The operation that wrote to the journal last; left out when there is none.
+        type: str
   takeover:
     description: Take the lock from a release that is alive. Its later steps then change nothing.
     type: bool
@@ -195,9 +198,14 @@ def _require_expected(paths: ServicePaths, expects: Optional[dict[str, Any]]) ->
         return
     state = _state.derive(_journal.read(paths.journal).events)
     release = state["release"]
-    found = {"stable": state["stable"], "release_id": release["release_id"] if release else None}
+    operation = state["operations"][-1] if state["operations"] else None
+    found = {
+        "stable": state["stable"],
+        "release_id": release["release_id"] if release else None,
+        "operation": operation,
+    }
     if found != expects:
-        last = f"release {state['operations'][-1]} at {state['updated']}" if state["operations"] else "nothing"
+        last = f"release {operation} at {state['updated']}" if operation else "nothing"
         raise StateError(
             f"service {paths.service}: something happened on this balancer since it was looked at (last: {last}), so "
             "the plan does not hold any more. Nothing was changed; do it again",
@@ -239,7 +247,7 @@ def follow(paths: ServicePaths, socket: str, warn: Callable[[str], None]) -> Non
 
 
 def main() -> None:
-    expects = {"stable": {"type": "str"}, "release_id": {"type": "str"}}
+    expects = {"stable": {"type": "str"}, "release_id": {"type": "str"}, "operation": {"type": "str"}}
     module = AnsibleModule(
         argument_spec=balancer_args(
             release_id={"type": "str", "required": True},

@@ -269,4 +269,9 @@ def _traffic(state: Mapping[str, Any]) -> tuple[Any, ...]:
 
 def _expects(state: Mapping[str, Any]) -> dict[str, Any]:
     release = state["release"]
-    return {"stable": state["stable"], "release_id": release["release_id"] if release else None}
+    return {
+        "stable": state["stable"],
+        "release_id": release["release_id"] if release else None,
+        # Some change neither of both: a retirement, or a release that began and came to nothing.
+        "operation": state["operations"][-1] if state["operations"] else None,
+    }

@@ -21,6 +21,28 @@ def rollback_plan(
     max_load: Optional[float] = None,
     abort: bool = False,
     only: Optional[str] = None,
+    version: Optional[str] = None,
+) -> Plan:
+    """As :func:`_plan`; StateError where ``version`` was named, and it is neither gone back to nor given up."""
+    plan = _plan(fleet, servers, takeover, force, max_load, abort, only)
+    meant = [plan["to_version"], *([plan["from_version"]] if plan["kind"] == "release" else [])]
+    if version and plan["kind"] != "unsettled" and version not in meant:
+        raise StateError(
+            f"service {fleet.service}: version {version} was named, and this goes back from {plan['from_version']} on "
+            f"{plan['from']} to {plan['to_version'] or 'nothing'}. Leave the version out for that; another one is "
+            "released with sluice.bluegreen.release. Nothing was changed"
+        )
+    return plan
+
+
+def _plan(
+    fleet: Fleet,
+    servers: Mapping[str, Sequence[str]],
+    takeover: bool,
+    force: bool,
+    max_load: Optional[float],
+    abort: bool,
+    only: Optional[str],
 ) -> Plan:
     """Where traffic goes back to: ``{to, from, to_version, from_version, kind, gives_up, previous}``.
 

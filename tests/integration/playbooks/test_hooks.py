@@ -11,14 +11,17 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from datetime import date
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
+import real_ansible
 import yaml
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lock
 from ansible_collections.sluice.bluegreen.plugins.module_utils._hooks import PHASES
+from awx_job import CORES
 from balancer_machine import STABLE, Balancer
 from haproxy_process import until
 from real_ansible import ROOT, Run, finished, run, started
@@ -271,6 +274,18 @@ def test_what_was_killed_in_a_hook_falls_back_and_runs_that_hook_again_when_it_i
     notes = [json.loads(line) for line in (tmp_path / "notes").read_text().splitlines()]
     assert [(one["phase"], one["name"]) for one in notes] == [("after_stage", "smoke")] * 2
     all_on(machines, GREEN)
+
+
+@pytest.mark.parametrize("core", CORES)
+def test_a_hook_that_fails_is_not_taken_for_done_where_a_variable_is_a_date(
+    machines: Machines, play: Play, site: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, core: str
+) -> None:
+    monkeypatch.setattr(real_ansible, "BIN", CORES[core])
+    site["all"]["vars"]["end_of_life"] = date(2031, 6, 30)
+    smoke = tasks(tmp_path, "smoke", {"ansible.builtin.fail": {"msg": "the shop is closed"}})
+    done = play({"before_promote": [smoke]}, rollout_strategy=QUICK)
+    assert done.stats["bluegreen_result"]["message"] == "hook before_promote smoke failed: the shop is closed"
+    all_on(machines, STABLE)
 
 
 def test_a_host_that_a_hook_cannot_reach_sends_every_balancer_back(

@@ -144,10 +144,21 @@ def test_a_balancer_without_haproxy_is_told_by_every_module_that_asks_it(machine
 
 
 def test_whose_plan_was_overtaken_is_told_by_whom_and_has_no_lock(machine: Machine, tmp_path: Path) -> None:
-    before = {"stable": "blue", "release_id": None}
+    before = {"stable": "blue", "release_id": None, "operation": None}
     told = tasks_run(machine, tmp_path, [lock("while it runs", expects=before)]).of("while it runs")
     assert "is locked by release r1 of alice@ci" in told[0].msg
     _lock.drop(machine.paths, "r1")
     told = tasks_run(machine, tmp_path, [lock("when it is over", expects=before)]).of("when it is over")
     assert "something happened on this balancer since it was looked at (last: release r1 " in told[0].msg
+    assert _lock.current(machine.paths) is None
+
+
+def test_a_retirement_in_between_overtakes_a_plan_too(machine: Machine, tmp_path: Path) -> None:
+    """It changes neither who serves nor what is in progress, and a way back would lead to stopped containers."""
+    machine.note("promoted", "r1", {"version": "v1", "color": "blue"})
+    before = {"stable": machine.state["stable"], "release_id": None, "operation": "r1"}
+    machine.note("retired", "r2", {"color": "green", "version": "v0", "kept": []})
+    _lock.drop(machine.paths, "r1")
+    told = tasks_run(machine, tmp_path, [lock("late", release_id="r3", expects=before)]).of("late")
+    assert "something happened on this balancer since it was looked at (last: release r2 " in told[0].msg
     assert _lock.current(machine.paths) is None

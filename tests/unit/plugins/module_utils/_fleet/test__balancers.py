@@ -77,8 +77,8 @@ def test_a_balancer_that_can_hold_no_lease_stops_what_needs_one_and_no_way_back(
 
 def test_a_plan_says_what_every_journal_must_still_say() -> None:
     assert fleet(rolling(), ON_BLUE).common["expects"] == {
-        "lb1": {"stable": "blue", "release_id": "r2"},
-        "lb2": {"stable": "blue", "release_id": "r2"},
+        "lb1": {"stable": "blue", "release_id": "r2", "operation": "r2"},
+        "lb2": {"stable": "blue", "release_id": "r2", "operation": "r2"},
     }
 
 

@@ -33,6 +33,21 @@ def test_a_rollback_after_a_promotion_goes_to_the_warm_color() -> None:
     assert (plan["kind"], plan["to"], plan["to_version"], plan["from"]) == ("promoted", "blue", "v1", "green")
 
 
+@pytest.mark.parametrize("version", ["v2", "v3"])
+def test_a_version_that_was_named_is_the_one_that_is_gone_back_to(version: str) -> None:
+    assert rollback_plan(fleet(V2_ON_GREEN, ON_GREEN), SERVERS, False, False, version="v1")["to"] == "blue"
+    with pytest.raises(StateError, match=f"version {version} was named, and this goes back from v2 on green to v1"):
+        rollback_plan(fleet(V2_ON_GREEN, ON_GREEN), SERVERS, False, True, version=version)
+
+
+@pytest.mark.parametrize("abort", [False, True])
+def test_or_the_one_that_is_given_up(abort: bool) -> None:
+    for version in ("v1", "v2"):
+        assert rollback_plan(fleet(rolling(), ON_BLUE), SERVERS, False, False, abort=abort, version=version)
+    with pytest.raises(StateError, match="version v3 was named, and this goes back from v2 on green to v1"):
+        rollback_plan(fleet(rolling(), ON_BLUE), SERVERS, False, False, abort=abort, version="v3")
+
+
 def test_a_rollback_of_a_dead_release_goes_to_stable_without_being_asked() -> None:
     events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("shift")]
     plan = rollback_plan(fleet(events, ON_BLUE, held("r2", live=False)), SERVERS, takeover=False, force=False)
