@@ -113,10 +113,8 @@ def arm(
     command += ["--socket", socket, "--state-dir", paths.state_dir, "--run-dir", paths.run_dir]
     command += ["--config-dir", paths.config_dir]
     timer.start(unit, seconds, command)
-    write_json(
-        paths.lease,
-        {"release_id": release_id, "token": token, "unit": unit, "seconds": seconds, "until": clock() + seconds},
-    )
+    lease = {"release_id": release_id, "token": token, "unit": unit, "seconds": seconds, "until": clock() + seconds}
+    write_json(paths.lease, {**lease, "socket": socket, "config_dir": paths.config_dir})
     if before is not None:
         timer.stop(before["unit"])
 
@@ -125,18 +123,19 @@ def renew(
     paths: ServicePaths,
     release_id: str,
     timer: Timer,
-    socket: str,
     seconds: Optional[float] = None,
     clock: Callable[[], float] = boot_time,
 ) -> bool:
     """Renew the lease of ``release_id``, for as long as before where ``seconds`` is None; True while runtime may lead.
 
-    One that has run out is about to fall back, and what the stage saw until then is not prolonged.
+    One that has run out is about to fall back, and what the stage saw until then is not prolonged. Where HAProxy and its
+    files are, the lease knows from the shift that it began with.
     """
     lease = current(paths, clock)
     leading = lease is not None and lease["release_id"] == release_id and lease["remaining"] > 0
     if lease is not None and leading:
-        arm(paths, release_id, seconds or lease["seconds"], timer, socket, clock)
+        there = ServicePaths(paths.service, paths.state_dir, paths.run_dir, lease["config_dir"])
+        arm(there, release_id, seconds or lease["seconds"], timer, lease["socket"], clock)
     return leading
 
 

@@ -132,7 +132,7 @@ def renew(paths: ServicePaths, params: dict[str, Any]) -> bool:
     """Prolong lock and lease and write the tape; True while runtime may lead."""
     with mutex(paths.mutex):
         _lock.renew(paths, params["release_id"], params["lease"])
-        return _lease.renew(paths, params["release_id"], _lease.SystemdTimer(), params["socket"], params["lease"])
+        return _lease.renew(paths, params["release_id"], _lease.SystemdTimer(), params["lease"])
 
 
 def latency(sock: RuntimeSocket, service: str, servers: Iterable[str]) -> Optional[dict[str, Any]]:

@@ -132,7 +132,7 @@ def run(paths: ServicePaths, params: dict[str, Any], check_mode: bool, warn: Cal
         told = _told(release, params)
         if params["state"] == "running" and not told["running"]:
             return {**told, "leading": False, "changed": False}
-        leading = _lease.renew(paths, params["release_id"], _lease.SystemdTimer(), params["socket"])
+        leading = _lease.renew(paths, params["release_id"], _lease.SystemdTimer())
         written = params["state"] == "ended" or (params["state"] == "started" and not told["done"])
         if written:
             _write(paths, params, warn)

@@ -176,7 +176,7 @@ def _take(paths: ServicePaths, params: dict[str, Any]) -> bool:
         if params["events"]:
             # Between the last tick of a stage and the shift of the next nobody else does. Whoever only keeps the lock
             # has nothing to say, and must not keep a stage either that nobody judges any more.
-            _lease.renew(paths, release_id, _lease.SystemdTimer(), params["socket"])
+            _lease.renew(paths, release_id, _lease.SystemdTimer())
         _write(paths, params, "the lock was prolonged")
         return bool(events)
     before = read_json(paths.lock)

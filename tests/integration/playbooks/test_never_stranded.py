@@ -206,6 +206,19 @@ def test_a_rollback_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_com
     assert {machine.state["stable"] for machine in machines.values()} == {"blue"}
 
 
+def test_a_haproxy_whose_socket_is_elsewhere_is_led_and_promoted_all_the_same(
+    machines: Machines, site: dict[str, Any], play: Play
+) -> None:
+    v2_deployed(machines)
+    for name, machine in machines.items():
+        sockets = machine.folder / "run/haproxy"
+        (sockets / "admin.sock").rename(sockets / "others.sock")
+        site["all"]["children"]["loadbalancers"]["hosts"][name]["haproxy_socket"] = "/run/haproxy/others.sock"
+    done = play("rollout")
+    assert done.status == 0, done.output
+    all_on(machines, GREEN)
+
+
 def test_what_cannot_be_reversed_is_frozen_and_goes_back_only_by_force(machines: Machines, play: Play) -> None:
     v2_deployed(machines, reversible=False)
     stages = [{"split": 50, "dwell": "1s", "timeout": "2s", "on_timeout": "rollback"}, 100]

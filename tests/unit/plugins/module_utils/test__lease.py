@@ -150,15 +150,27 @@ def test_no_two_timers_have_the_same_name(paths: ServicePaths, clock: Clock, tim
 
 def test_a_lease_is_renewed_by_its_own_release_only_and_only_while_it_lasts(paths: ServicePaths, clock: Clock) -> None:
     timer = Timer(paths)
-    assert not _lease.renew(paths, "r1", timer, SOCKET, clock=clock), "there was none"
+    assert not _lease.renew(paths, "r1", timer, clock=clock), "there was none"
     _lease.arm(paths, "r1", 10, timer, SOCKET, clock)
     clock.now += 9
-    assert not _lease.renew(paths, "r2", timer, SOCKET, clock=clock), "it is not r2's"
-    assert _lease.renew(paths, "r1", timer, SOCKET, clock=clock)
+    assert not _lease.renew(paths, "r2", timer, clock=clock), "it is not r2's"
+    assert _lease.renew(paths, "r1", timer, clock=clock)
     clock.now += 9
     lease = _lease.current(paths, clock)
     assert lease is not None
     assert (lease["remaining"], timer.seconds) == (1.0, [10, 10]), "for as long as before"
     clock.now += 1
-    assert not _lease.renew(paths, "r1", timer, SOCKET, clock=clock), "it has run out, and is about to fall back"
+    assert not _lease.renew(paths, "r1", timer, clock=clock), "it has run out, and is about to fall back"
     assert timer.seconds == [10, 10]
+
+
+def test_a_lease_that_is_renewed_still_knows_where_haproxy_is(paths: ServicePaths, clock: Clock, timer: Timer) -> None:
+    """Whoever renews it, such as a hook, may know of another place than the shift that took it."""
+    there = ServicePaths(paths.service, paths.state_dir, paths.run_dir, "/etc/others/conf.d")
+    _lease.arm(there, "r1", 30, timer, "/run/others.sock", clock)
+    for _ in range(2):
+        assert _lease.renew(paths, "r1", timer, clock=clock)
+    command = " ".join(timer.commands[-1])
+    assert len(timer.commands) == 3
+    assert "--socket /run/others.sock" in command
+    assert "--config-dir /etc/others/conf.d" in command
