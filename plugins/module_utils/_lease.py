@@ -128,8 +128,8 @@ def renew(
 ) -> bool:
     """Renew the lease of ``release_id``, for as long as before where ``seconds`` is None; True while runtime may lead.
 
-    One that has run out is about to fall back, and what the stage saw until then is not prolonged. Where HAProxy and its
-    files are, the lease knows from the shift that it began with.
+    One that has run out is about to fall back, and what the stage saw until then is not prolonged. The lease knows from
+    the shift that it began with where HAProxy is.
     """
     lease = current(paths, clock)
     leading = lease is not None and lease["release_id"] == release_id and lease["remaining"] > 0

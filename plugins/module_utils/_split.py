@@ -202,6 +202,8 @@ class _Taking:
         self._shift()
         changes = step.commit and self._make_durable()
         outcome.changed |= changes
+        if changes:
+            self._shift_again()
         if not step.leads:
             outcome.lease_ended = _lease.drop(self.paths, self.balancer.timer)
         done = "the split is set" + (" and committed" if step.commit else "")
@@ -266,6 +268,14 @@ class _Taking:
             self._warn(str(error))
             return
         self.armed = True
+
+    def _shift_again(self) -> None:
+        """Where somebody's reload began before the commit, the new process may have read the file from before it."""
+        try:
+            if _shift.shift(self.balancer.sock, self.paths.service, self.outcome.weights, check_mode=True).commands:
+                self._shift()
+        except BalancerError as error:
+            self._warn(f"whether HAProxy works with what was committed is not known: {error}")
 
     def _shift(self) -> None:
         try:

@@ -54,6 +54,12 @@ options:
       - Wanted before the containers of the color are replaced; after a shift these users may stay.
     type: bool
     default: false
+  cut:
+    description:
+      - Whether what is left after O(timeout) is cut. Not wanted where clients stick to a server, which get its answers
+        whatever its weight is.
+    type: bool
+    default: true
   release_id:
     description: The release that the journal names, where sessions were cut.
     type: str
@@ -93,7 +99,7 @@ cut_total:
   type: int
   returned: success
 left:
-  description: Sessions by server that are still there, in check mode those that were found.
+  description: Sessions by server that are still there, in check mode those that were found at the only look.
   type: dict
   returned: success
 waited:
@@ -138,7 +144,7 @@ def run(params: dict[str, Any], check_mode: bool, warn: Callable[[str], None]) -
         names_by_color(params["servers"])[color],
         exclusive=lambda: mutex(paths.mutex),
     )
-    drained = drain.run(params["timeout"], max(0.05, params["interval"]), check_mode)
+    drained = drain.run(params["timeout"], max(0.05, params["interval"]), check_mode, cut=params["cut"])
     if drained.cut and params["release_id"]:
         data = {"color": color, "cut": drained.cut, "waited": round(drained.waited, 1)}
         try:
@@ -165,6 +171,7 @@ def main() -> None:
             timeout={"type": "float", "default": 30},
             interval={"type": "float", "default": 0.5},
             direct={"type": "bool", "default": False},
+            cut={"type": "bool", "default": True},
             release_id={"type": "str"},
         ),
         supports_check_mode=True,

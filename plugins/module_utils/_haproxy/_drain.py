@@ -55,8 +55,8 @@ class Drain:
         self._clock = clock
         self._sleep = sleep
 
-    def run(self, timeout: float, interval: float, check_mode: bool = False) -> Drained:
-        """Look every ``interval`` seconds, for ``timeout`` seconds, then cut; in check mode look once.
+    def run(self, timeout: float, interval: float, check_mode: bool = False, *, cut: bool = True) -> Drained:
+        """Look every ``interval`` seconds, for ``timeout`` seconds, then ``cut``; in check mode look once.
 
         Raises StateError where a server has weight, BalancerError where HAProxy does not answer or refuses.
         """
@@ -68,8 +68,8 @@ class Drain:
             self._sleep(min(interval, max(0.0, started + timeout - self._clock())))
             sessions = self._look()
         waited = self._clock() - started
-        if not sessions:
-            return Drained(_total(before), {}, {}, waited, [])
+        if not sessions or not cut:
+            return Drained(_total(before), {}, _total(sessions), waited, [])
         with self._exclusive():
             sessions = self._look()
             commands = _commands(sessions)

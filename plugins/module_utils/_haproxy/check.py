@@ -41,6 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         staged = Path(options.staged).read_bytes().decode("utf-8", "surrogateescape")
         _require_same_split(options.destination, staged)
         check_config(options.haproxy, options.main, conf_dir, options.destination, staged)
+        # HAProxy's own check takes its time, and a commit may have come meanwhile.
+        _require_same_split(options.destination, staged)
     except (SluiceError, OSError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -110,6 +110,7 @@ def drain(shop: HAProxy, tmp_path: Path, color: str = "blue", check_mode: bool =
         "timeout": 0.3,
         "interval": 0.05,
         "direct": False,
+        "cut": True,
         "release_id": None,
         "socket": shop.socket,
         "config_dir": str(shop.conf_dir),
@@ -222,6 +223,17 @@ def test_sessions_of_previews_end_only_where_that_is_asked_for(
     found = drain(shop, tmp_path, "green", direct=True)
     assert (found["cut"], found["commands"]) == ({"green1": 1}, ["shutdown sessions server shop_green/green1"])
     assert preview.ask() == ""
+
+
+def test_what_is_not_to_be_cut_is_waited_for_and_left(
+    shop: HAProxy, connect: Callable[..., Client], tmp_path: Path
+) -> None:
+    client = connect()
+    shift(shop.runtime, "shop", split_weights(NAMES, ON_GREEN))
+    found = drain(shop, tmp_path, cut=False)
+    assert (found["changed"], found["cut"], found["left"], found["commands"]) == (False, {}, {"blue1": 1}, [])
+    assert found["waited"] >= 0.3
+    assert client.ask() == "blue1"
 
 
 def test_a_server_that_haproxy_does_not_have_is_named(shop: HAProxy, tmp_path: Path) -> None:

@@ -206,6 +206,29 @@ def test_a_rollback_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_com
     assert {machine.state["stable"] for machine in machines.values()} == {"blue"}
 
 
+@pytest.mark.parametrize(
+    ("page", "command", "direct", "cut"),
+    [
+        ({"pins": [{"to": "candidate", "path": "/beta"}]}, "rollback", True, True),
+        pytest.param({}, "rollback", False, True, marks=pytest.mark.long),
+        pytest.param({"affinity": {"cookie": "SRV"}}, "rollback", False, False, marks=pytest.mark.long),
+        pytest.param({}, "abort", True, True, marks=pytest.mark.long),
+    ],
+)
+def test_whose_sessions_are_waited_for_and_cut(
+    machines: Machines, site: dict[str, Any], play: Play, page: dict[str, Any], command: str, direct: bool, cut: bool
+) -> None:
+    """Those in the backend of the color alone where users or pins lead there, or its containers are replaced."""
+    (v2_serves if command == "rollback" else v2_deployed)(machines)
+    site["all"]["vars"]["bluegreen_services"]["shop"].update(page)
+    done = play(command)
+    assert done.status == 0, done.output
+    given = [
+        one.result["invocation"]["module_args"] for one in done.of("Let the sessions end, and cut those that do not")
+    ]
+    assert [(one["direct"], one["cut"]) for one in given] == [(direct, cut)] * 2
+
+
 def test_a_haproxy_whose_socket_is_elsewhere_is_led_and_promoted_all_the_same(
     machines: Machines, site: dict[str, Any], play: Play
 ) -> None:

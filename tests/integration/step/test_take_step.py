@@ -330,6 +330,27 @@ class TestACommitThatFails:
         assert outcome.warnings == ["systemd does not run on this balancer, so no lease can be held"]
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_a_reload_that_overlaps_a_commit_does_not_leave_the_traffic_where_it_was(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch, back: bool
+) -> None:
+    """As when a certificate is renewed just then: the new process has read the file from before the commit."""
+    real = machine.commit
+
+    def overlapped(target: Mapping[str, int], shares: Mapping[str, float], dry_run: bool) -> bool:
+        if not dry_run:
+            machine.haproxy.reload()
+        return real(target, shares, dry_run)
+
+    machine.take(ALL_GREEN)
+    if back:
+        machine.promote()
+    monkeypatch.setattr(machine, "commit", overlapped)
+    (machine.back if back else machine.promote)()
+    assert machine.disk == machine.runtime == weights(STABLE if back else ALL_GREEN)
+    assert not machine.led
+
+
 class TestOnlyWhatWasJudgedIsCommitted:
     def test_not_after_the_lease_ran_out(self, machine: Machine) -> None:
         machine.take(ALL_GREEN)

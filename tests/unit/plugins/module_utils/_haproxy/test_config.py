@@ -278,6 +278,22 @@ def test_the_command_for_templates_accepts_and_refuses_by_its_exit_status(
     assert "unknown keyword 'broken'" in capsys.readouterr().err
 
 
+def test_nor_one_that_haproxy_judges_while_a_commit_is_made(
+    played: Played, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    committed = _config.with_weights(TEXT, "shop", WEIGHTS, SHARES)
+    (tmp_path / "committed").write_text(committed)
+    (played.conf_dir / "shop.cfg").write_text(TEXT)
+    slow = tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\ncp {tmp_path}/committed {played.conf_dir}/shop.cfg\nexec {played.binary} "$@"\n')
+    slow.chmod(0o755)
+    staged = tmp_path / "staged"
+    staged.write_text(TEXT)
+    destination = str(played.conf_dir / "shop.cfg")
+    assert check.main(["--as", destination, "--haproxy", str(slow), "--main", str(played.main), str(staged)]) == 1
+    assert "was committed meanwhile: it has {'blue': 95.0, 'green': 5.0}" in capsys.readouterr().err
+
+
 def test_a_file_prepared_before_a_commit_cannot_undo_it(played: Played, capsys: pytest.CaptureFixture[str]) -> None:
     (played.conf_dir / "shop.cfg").write_text(_config.with_weights(TEXT, "shop", WEIGHTS, SHARES))
     assert run_check(played, TEXT) == 1
