@@ -66,7 +66,7 @@ class ActionModule(ActionBase):
                 "keep_warm": {"type": "float", "default": 0},
                 "keep": {"type": "int", "default": 0},
                 "at_once": {"type": "bool", "default": False},
-                "gives_up": {"type": "str"},
+                "meant": {"type": "str"},
             }
         )
         try:
@@ -86,7 +86,7 @@ class ActionModule(ActionBase):
         load = args["max_load"]
         if operation in ("rollback", "abort"):
             abort = operation == "abort"
-            options = {"max_load": load, "abort": abort, "only": args["gives_up"], "version": args["version"]}
+            options = {"max_load": load, "abort": abort, "only": args["meant"], "version": args["version"]}
             return rollback_plan(fleet, servers, args["takeover"], args["force"], **options)
         fleet.require_servers(servers)
         if operation == "retire":
@@ -95,4 +95,5 @@ class ActionModule(ActionBase):
         if operation == "deploy":
             resume, reversible = args["resume"], args["reversible"]
             return deploy_plan(fleet, args["version"], load, resume=resume, reversible=reversible)
-        return rollout_plan(fleet, args["version"], operation == "promote", load, resume=args["resume"])
+        only = args["meant"]
+        return rollout_plan(fleet, args["version"], operation == "promote", load, resume=args["resume"], only=only)

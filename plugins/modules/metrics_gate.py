@@ -122,7 +122,7 @@ options:
               color's (0.05).
             type: raw
           warmup:
-            description: Seconds after the start of a container in which it is not counted (30), by any gate.
+            description: Seconds after the start of a container in which errors and latency do not count it (30).
             type: float
           requests:
             description: For source V(prometheus), a query for the counters of all requests.

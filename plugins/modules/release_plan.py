@@ -86,9 +86,10 @@ options:
     description: Whether O(keep_warm) is not waited for.
     type: bool
     default: false
-  gives_up:
+  meant:
     description:
-      - With O(operation=abort), the id of the release that may be given up. Fails where another one is in progress.
+      - With O(operation=abort) the id of the release that may be given up, with O(operation=rollout) of the one that
+        may be rolled out, or of the one that it resumes. Fails where another one is in progress.
     type: str
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)

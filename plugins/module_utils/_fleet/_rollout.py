@@ -13,7 +13,12 @@ from ._balancers import Fleet, Plan
 
 
 def rollout_plan(
-    fleet: Fleet, version: Optional[str], promote: bool, max_load: Optional[float] = None, resume: bool = False
+    fleet: Fleet,
+    version: Optional[str],
+    promote: bool,
+    max_load: Optional[float] = None,
+    resume: bool = False,
+    only: Optional[str] = None,
 ) -> Plan:
     """The release to roll out: ``{release_id, version, candidate, stable, previous, first, start_share, second_look,
     image}``.
@@ -21,7 +26,8 @@ def rollout_plan(
     ``promote`` goes on from a pause, and as ``resume`` does from the last stage that a dead release passed, both with a
     release id of their own (``resumes`` is the one before). ``start_share`` is the share in per cent up to which
     the stages have been passed, ``second_look`` says whether it went back from 100 % to look again. ``max_load`` is as
-    for :func:`deploy_plan`.
+    for :func:`deploy_plan`. ``only`` is the id of the release that may be rolled out, or that it resumes: StateError
+    where another one is in progress.
     """
     state = fleet.state
     release = state["release"]
@@ -35,6 +41,12 @@ def rollout_plan(
         raise StateError(
             f"service {fleet.service}: there is no release to roll out; put a version on the idle color with "
             "sluice.bluegreen.deploy, or do both with sluice.bluegreen.release"
+        )
+    if only and only not in (release["release_id"], release.get("origin")):
+        raise StateError(
+            f"service {fleet.service}: release {only}, which was to be rolled out, is not in progress any more; what "
+            f"is, is {fleet.the_release}. To roll that one out, run sluice.bluegreen.rollout by itself. "
+            "Nothing was changed"
         )
     paused = release["phase"] == "paused"
     dead = release["phase"] == "rolling"

@@ -46,6 +46,17 @@ def test_a_deployment_and_the_rollout_after_it_take_their_input_from_the_answers
     assert fleet.orders("blue") == []
 
 
+def test_a_rollout_in_a_workflow_takes_what_that_one_deployed_and_no_release_that_came_after_it(fleet: Fleet) -> None:
+    v2_deployed(fleet.machines)
+    before = fleet.moved
+    artifact = {"service": "shop", "version": "v2", "release_id": "r1", "outcome": "deployed"}
+    given = {**answers("rollout"), "version": "v2", "reversible": "true", "bluegreen_result": artifact}
+    late = run_job(fleet.folder, "2.19", "rollout", fleet.site, given)
+    assert (late.status, late.code) == ("failed", 2), late.output
+    assert "release r1, which was to be rolled out, is not in progress any more" in late.problems
+    assert fleet.moved == before
+
+
 def test_an_abort_in_a_workflow_gives_up_what_that_one_deployed_and_no_release_that_came_after_it(fleet: Fleet) -> None:
     v2_deployed(fleet.machines)
     before = fleet.moved

@@ -60,6 +60,12 @@ def test_a_slice_that_is_relaunched_and_not_told_that_it_is_one_prepares_no_bala
     assert asked(job) == {"blue1", "green1"}, job.output
 
 
+def test_nor_is_one_refused_that_has_hosts_of_one_color_only(tmp_path: Path) -> None:
+    answers = {**GOOD, "vms_only": True}
+    job = run_job(tmp_path, "2.19", "fetch", inventory(), answers, slice_hosts=["green1"])
+    assert asked(job) == {"green1"}, job.output
+
+
 @pytest.mark.parametrize(
     ("core", "playbook", "limit", "reached"),
     [

@@ -18,6 +18,13 @@ def test_a_rollout_takes_the_deployed_release() -> None:
     assert (plan["release_id"], plan["version"], plan["candidate"], plan["start_share"]) == ("r2", "v2", "green", 0.0)
 
 
+def test_a_rollout_takes_the_release_that_was_meant_and_no_other_of_the_same_version() -> None:
+    events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("deployed")]
+    assert rollout_plan(fleet(events, ON_BLUE), "v2", False, only="r2")["release_id"] == "r2"
+    with pytest.raises(StateError, match="release r1, which was to be rolled out, is not in progress any more"):
+        rollout_plan(fleet(events, ON_BLUE), "v2", False, only="r1")
+
+
 def test_a_rollout_of_another_version_than_the_deployed_one_is_refused() -> None:
     events = [*V1_ON_BLUE, event("release_started", version="v2", color="green"), event("deployed")]
     with pytest.raises(StateError, match="version v3 was asked for, but release r2"):
