@@ -42,7 +42,6 @@ _NUMBERS = (
     "econ",
     "eresp",
     "cli_abrt",
-    "srv_abrt",
     "wretr",
     "wredis",
     "lastchg",
@@ -58,11 +57,11 @@ class ServerStats:
     ``requests`` are those finished, n = 2xx + 3xx + 4xx + 5xx + other + econ + eresp (1xx left out), and ``bad`` of
     them k = 5xx + econ + eresp: requests that a user saw fail. ``unanswered`` are attempts that ended in neither, which
     HAProxy counts nowhere: the server closed the connection instead of answering, and the client's had requests before,
-    or the request was sent again. They are stot - scur - (1xx + ... + other) - econ - (eresp - srv_abrt) - cli_abrt,
-    as what the server cut short was an answer before. At any moment that is too little by the answers that are still
-    being sent, perhaps below 0, and never too much. It is 0 in TCP mode. ``weight`` is the *effective* weight: below
-    the set one while the server starts slowly, and 0 in drain. ``scur`` and ``stot`` are sessions now and in total,
-    ``selected`` is how often the balancer chose the server.
+    or the request was sent again. They are stot - scur - (1xx + ... + other) - econ - eresp - cli_abrt: too little by
+    the answers that are still being sent and by what is in two of these, such as an answer that was cut short; perhaps
+    below 0, and never too much. It is 0 in TCP mode. ``weight`` is the *effective* weight: below the set one while the
+    server starts slowly, and 0 in drain. ``scur`` and ``stot`` are sessions now and in total, ``selected`` is how often
+    the balancer chose the server.
     """
 
     name: str
@@ -246,13 +245,13 @@ def _rows(reply: str, backend: str) -> Iterator[ServerStats]:
 def _stats_of(texts: Sequence[str], numbers: Sequence[str], classes: Sequence[str]) -> ServerStats:
     _backend, name, status, check, check_code, last_check, check_text = texts
     # An empty cell is how HAProxy says "does not apply", e.g. response classes in TCP mode.
-    weight, scur, stot, queue, selected, econ, eresp, left, cut, retries, redispatched, last_change = [
+    weight, scur, stot, queue, selected, econ, eresp, left, retries, redispatched, last_change = [
         int(cell) if cell else 0 for cell in numbers
     ]
     counts = [int(cell) if cell else 0 for cell in classes]
     # In TCP mode a connection that has ended is what a response is in HTTP.
     finished = sum(counts) - counts[0] if classes[1] else max(stot - scur, 0)
-    unanswered = stot - scur - sum(counts) - econ - max(eresp - cut, 0) - left if classes[1] else 0
+    unanswered = stot - scur - sum(counts) - econ - eresp - left if classes[1] else 0
     return ServerStats(
         name=name,
         status=status,

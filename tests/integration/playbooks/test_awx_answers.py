@@ -46,6 +46,7 @@ def test_a_deployment_and_the_rollout_after_it_take_their_input_from_the_answers
     assert fleet.orders("blue") == []
 
 
+@LONG
 def test_a_rollout_in_a_workflow_takes_what_that_one_deployed_and_no_release_that_came_after_it(fleet: Fleet) -> None:
     v2_deployed(fleet.machines)
     before = fleet.moved

@@ -119,7 +119,7 @@ def test_a_rollback_that_is_cancelled_before_any_traffic_went_back_leaves_all_wh
     assert fleet.orders("green") == []
 
 
-@pytest.mark.parametrize(("core", "resume"), [("2.17", "false"), ("2.19", "true")])
+@pytest.mark.parametrize(("core", "resume"), [pytest.param("2.17", "false", marks=LONG), ("2.19", "true")])
 def test_a_rollout_that_is_cancelled_in_mid_stage_falls_back_and_goes_on_as_a_job_that_resumes(
     fleet: Fleet, core: str, resume: str
 ) -> None:

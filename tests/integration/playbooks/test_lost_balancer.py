@@ -85,6 +85,7 @@ def test_nor_where_the_only_balancer_is_lost_in_a_hook_that_must_go_well(
     assert not (tmp_path / "notes").exists()
 
 
+@pytest.mark.long
 def test_what_is_to_be_retired_runs_on_where_no_balancer_could_be_told(
     machines: Machines, engines: Engines, play: Callable[..., Run], hole: Path, behind_it: Callable[..., None]
 ) -> None:
@@ -99,6 +100,7 @@ def test_what_is_to_be_retired_runs_on_where_no_balancer_could_be_told(
     assert all("retired" not in machine.events for machine in machines.values())
 
 
+@pytest.mark.long
 def test_a_release_is_not_rolled_out_on_the_balancers_that_are_left(
     machines: Machines,
     play: Callable[..., Run],

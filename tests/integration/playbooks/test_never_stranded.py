@@ -210,11 +210,12 @@ def test_a_rollback_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_com
     ("page", "command", "direct", "cut"),
     [
         ({"pins": [{"to": "candidate", "path": "/beta"}]}, "rollback", True, True),
-        pytest.param({}, "rollback", False, True, marks=pytest.mark.long),
-        pytest.param({"affinity": {"cookie": "SRV"}}, "rollback", False, False, marks=pytest.mark.long),
-        pytest.param({}, "abort", True, True, marks=pytest.mark.long),
+        ({}, "rollback", False, True),
+        ({"affinity": {"cookie": "SRV"}}, "rollback", False, False),
+        ({}, "abort", True, True),
     ],
 )
+@pytest.mark.long
 def test_whose_sessions_are_waited_for_and_cut(
     machines: Machines, site: dict[str, Any], play: Play, page: dict[str, Any], command: str, direct: bool, cut: bool
 ) -> None:
@@ -229,6 +230,7 @@ def test_whose_sessions_are_waited_for_and_cut(
     assert [(one["direct"], one["cut"]) for one in given] == [(direct, cut)] * 2
 
 
+@pytest.mark.long
 def test_a_haproxy_whose_socket_is_elsewhere_is_led_and_promoted_all_the_same(
     machines: Machines, site: dict[str, Any], play: Play
 ) -> None:

@@ -98,6 +98,7 @@ def milestones(balancer: Balancer) -> list[str]:
     return [event for event in balancer.events if event in known][1:]
 
 
+@pytest.mark.long
 def test_an_incident_at_100_per_cent_leads_to_a_second_look_and_a_promotion(
     balancer: Balancer, rollout: Callable[[], Run], users: Callable[..., None]
 ) -> None:
