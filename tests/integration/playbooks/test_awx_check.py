@@ -13,8 +13,9 @@ __all__ = ["fleet", "site"]
 
 @pytest.mark.parametrize(
     ("core", "playbook", "outcome"),
-    [("2.17", "deploy", "deployed"), pytest.param("2.19", "release", "promoted", marks=LONG)],
+    [("2.17", "deploy", "deployed"), ("2.19", "release", "promoted")],
 )
+@LONG
 def test_a_version_that_would_be_deployed_is_not_asked_whether_it_is_healthy(
     fleet: Fleet, core: str, playbook: str, outcome: str
 ) -> None:

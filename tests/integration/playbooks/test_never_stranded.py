@@ -180,10 +180,8 @@ def test_a_balancer_that_is_lost_keeps_no_other_from_going_back_and_catches_up(m
     assert "can go back to v2 on green, with -e force=true only: v2 was itself rolled back" in told
 
 
-@pytest.mark.parametrize(
-    ("refusing", "command"),
-    [pytest.param(("lb1", "lb2"), "rollback", marks=pytest.mark.long), (("lb2",), "abort")],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("refusing", "command"), [(("lb1", "lb2"), "rollback"), (("lb2",), "abort")])
 def test_a_rollback_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_command(
     machines: Machines, play: Play, refusing: tuple[str, ...], command: str
 ) -> None:

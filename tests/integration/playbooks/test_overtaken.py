@@ -155,6 +155,7 @@ def test_a_retirement_whose_lock_another_release_has_by_then_does_not_end_well_a
 
 
 @pytest.mark.usefixtures("v2_is_old")
+@pytest.mark.long
 def test_one_balancer_that_took_the_lock_back_is_enough_and_check_mode_needs_none(
     machines: Machines, engines: Engines, site: dict[str, Any], play: Play, tmp_path: Path
 ) -> None:
