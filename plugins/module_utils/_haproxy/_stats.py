@@ -56,12 +56,12 @@ class ServerStats:
 
     ``requests`` are those finished, n = 2xx + 3xx + 4xx + 5xx + other + econ + eresp (1xx left out), and ``bad`` of
     them k = 5xx + econ + eresp: requests that a user saw fail. ``unanswered`` are attempts that ended in neither, which
-    HAProxy counts nowhere: the server closed the connection instead of answering, and the client's had requests before,
-    or the request was sent again. They are stot - scur - (1xx + ... + other) - econ - eresp - cli_abrt: too little by
-    the answers that are still being sent and by what is in two of these, such as an answer that was cut short; perhaps
-    below 0, and never too much. It is 0 in TCP mode. ``weight`` is the *effective* weight: below the set one while the
-    server starts slowly, and 0 in drain. ``scur`` and ``stot`` are sessions now and in total, ``selected`` is how often
-    the balancer chose the server.
+    HAProxy 2.6 counts nowhere: the server closed the connection instead of answering, and the client's had requests
+    before, or the request was sent again (3.0 has them in eresp). They are stot - scur - (1xx + ... + other) - econ -
+    eresp - cli_abrt: too little by the answers that are still being sent and by what is in two of these, such as an
+    answer that was cut short; perhaps below 0, and never too much. It is 0 in TCP mode. ``weight`` is the *effective*
+    weight: below the set one while the server starts slowly, and 0 in drain. ``scur`` and ``stot`` are sessions now and
+    in total, ``selected`` is how often the balancer chose the server.
     """
 
     name: str
