@@ -242,6 +242,7 @@ def test_a_haproxy_whose_socket_is_elsewhere_is_led_and_promoted_all_the_same(
     all_on(machines, GREEN)
 
 
+@pytest.mark.long
 def test_what_cannot_be_reversed_is_frozen_and_goes_back_only_by_force(machines: Machines, play: Play) -> None:
     v2_deployed(machines, reversible=False)
     stages = [{"split": 50, "dwell": "1s", "timeout": "2s", "on_timeout": "rollback"}, 100]
@@ -348,6 +349,7 @@ def test_a_balancer_that_is_lost_in_a_stage_does_not_go_on_alone_when_it_answers
     assert (lost.state["release"], other.state["release"]) == (None, None)
 
 
+@pytest.mark.long
 def test_a_balancer_that_is_lost_on_the_way_back_keeps_no_other_from_it_and_is_named(
     machines: Machines, engines: Engines, site: dict[str, Any], play: Play, hole: Path, tmp_path: Path
 ) -> None:

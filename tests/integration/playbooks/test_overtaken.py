@@ -66,6 +66,7 @@ def on_green(folder: Path, engines: Engines, entry: str, **variables: Any) -> Ru
 
 
 @pytest.mark.usefixtures("v2_is_old")
+@pytest.mark.long
 def test_a_retirement_that_goes_on_after_a_rollback_stops_nothing_that_serves(
     machines: Machines, engines: Engines, site: dict[str, Any], tmp_path: Path
 ) -> None:
