@@ -16,7 +16,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help venv venv-test clean
 .PHONY: lab lab-down lab-molecule demo
-.PHONY: test test-long test-quick lint-ansible lint-python test-unit test-integration test-molecule
+.PHONY: test test-on-lab test-long test-quick lint-ansible lint-python test-unit test-integration test-molecule
 .PHONY: chaos chaos-full chaos-rollback chaos-steps chaos-down
 .PHONY: prove-gates ee
 .PHONY: test-vm test-haproxy-versions
@@ -56,18 +56,21 @@ prove-gates: venv  ## releases on the lab, good, bad and in trouble, each with t
 
 QUICK_TESTS := lint-ansible lint-python test-unit
 
-# The lab is made beside the quick tests: it waits for packages, they for a core.
+# The lab is made beside the quick tests: it waits for packages, they for a core. What ansible-lint finds nothing waits for.
 test: venv-test  ## everything, on the lab's hosts too
-	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target $(QUICK_TESTS) lab-molecule .venv-2.17/test.stamp
-	@$(MAKE) --no-print-directory test-integration
-	@$(MAKE) --no-print-directory test-molecule
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
+		lab-molecule .venv-2.17/test.stamp lint-python test-unit lint-ansible test-on-lab
+
+test-on-lab: lab-molecule .venv-2.17/test.stamp lint-python test-unit
+	@$(MAKE) --no-print-directory --output-sync=none test-integration
+	@$(MAKE) --no-print-directory --output-sync=none test-molecule
 
 # Side by side, because ansible-lint alone would fill the time of one core.
 test-quick: venv-test  ## lint and unit tests
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target $(QUICK_TESTS)
 
 lint-ansible: venv-test
-	$(BIN)/ansible-lint --offline --profile production
+	nice -n 19 $(BIN)/ansible-lint --offline --profile production
 	$(BIN)/yamllint --strict .
 
 lint-python: venv-test

@@ -5,20 +5,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import queue
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Callable
 
 import pytest
+from pages import BESIDE, lab_of, sequence
 from transcript import Step, Transcript
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = ROOT / "build" / "molecule"
+STATE = BUILD / "state"
 BIN = Path(sys.executable).parent
 SHOWN_ON_FAILURE = 60
 
@@ -38,13 +42,13 @@ def say(request: pytest.FixtureRequest) -> Say:
     return show
 
 
-def molecule(*arguments: str, log: Path, each: Callable[[str], object]) -> int:
+def molecule(*arguments: str, log: Path, each: Callable[[str], object], state: Path = STATE) -> int:
     """Run Molecule, hand over each line of its output as it comes, and keep all in ``log``; its exit status."""
     environment = {
         **os.environ,
         "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
         "MOLECULE_GLOB": "molecule/*/molecule.yml",
-        "MOLECULE_EPHEMERAL_DIRECTORY": str(BUILD / "state"),
+        "MOLECULE_EPHEMERAL_DIRECTORY": str(state),
         "MOLECULE_COMMAND_BORDERS": "0",
         "NO_COLOR": "1",
         "PYTHONUNBUFFERED": "1",
@@ -97,36 +101,91 @@ def make_lab(say: Say) -> Iterator[Callable[[str], None]]:
                 say(f"\nThe lab could not be removed. {end_of(log)}")
 
 
-@pytest.fixture
-def run(make_lab: Callable[[str], None], say: Say) -> Callable[[str, str, list[str]], list[str]]:
-    """Runs one scenario on the hosts of a lab; the problems, one sentence each."""
+def run_alone(scenario: str, say: Say, state: Path = STATE) -> list[str]:
+    """Run one scenario on hosts that are there; the problems, one sentence each."""
+    began = time.monotonic()
+    transcript = Transcript(scenario, sequence(scenario))
+    log = BUILD / f"{scenario}.log"
 
-    def run_scenario(scenario: str, lab: str, sequence: list[str]) -> list[str]:
-        make_lab(lab)
-        began = time.monotonic()
-        transcript = Transcript(scenario, sequence)
-        log = BUILD / f"{scenario}.log"
+    def each(line: str) -> None:
+        step = transcript.read(line, time.monotonic())
+        if step is not None:
+            say(told(step, transcript))
 
-        def each(line: str) -> None:
-            step = transcript.read(line, time.monotonic())
-            if step is not None:
-                say(told(step, sequence, len(transcript.steps)))
+    status = molecule("test", "-s", scenario, "--destroy=never", log=log, each=each, state=state)
+    finished.append((transcript, time.monotonic() - began))
+    problems = transcript.problems(status)
+    return [*problems, end_of(log)] if problems else []
 
+
+class Beside:
+    """Runs rows of scenarios beside each other. What they say is printed by the thread that waits for them."""
+
+    def __init__(self, rows: list[list[str]]) -> None:
+        self.lines: queue.Queue[str] = queue.Queue()
+        self.pool = ThreadPoolExecutor(max_workers=max(1, len(rows)))
+        self.results: dict[str, Future[list[str]]] = {scenario: Future() for row in rows for scenario in row}
+        for row in rows:
+            self.pool.submit(self._run, row)
+
+    def _run(self, row: list[str]) -> None:
+        for scenario in row:
+            try:
+                # Molecule writes there while it runs, and would write what another one reads.
+                state = Path(shutil.copytree(STATE, BUILD / f"state-{scenario}"))
+                self.results[scenario].set_result(run_alone(scenario, self.lines.put, state))
+            except BaseException as error:  # noqa: BLE001 - whoever waits for the scenario gets it
+                self.results[scenario].set_exception(error)
+
+    def result(self, scenario: str, say: Say) -> list[str]:
+        """Wait for it; the problems, one sentence each."""
+        self._wait(self.results[scenario], say)
+        return self.results[scenario].result()
+
+    def end(self, say: Say) -> None:
+        """Wait for all, whatever came of them."""
+        for result in self.results.values():
+            self._wait(result, say)
+        self.pool.shutdown()
+
+    def _wait(self, result: Future[list[str]], say: Say) -> None:
+        while not (result.done() and self.lines.empty()):
+            with contextlib.suppress(queue.Empty):
+                say(self.lines.get(timeout=0.2))
+
+
+@pytest.fixture(scope="session")
+def run(
+    request: pytest.FixtureRequest, make_lab: Callable[[str], None], say: Say
+) -> Iterator[Callable[[str], list[str]]]:
+    """Runs one scenario on its lab; the problems, one sentence each. The first of ``BESIDE`` begins all of them."""
+    chosen = {item.callspec.params["scenario"] for item in request.session.items}
+    rows = [row for row in ([name for name in row if name in chosen] for row in BESIDE) if row]
+    begun: list[Beside] = []
+
+    def run_scenario(scenario: str) -> list[str]:
+        make_lab(lab_of(scenario))
         say("")
-        status = molecule("test", "-s", scenario, "--destroy=never", log=log, each=each)
-        finished.append((transcript, time.monotonic() - began))
-        problems = transcript.problems(status)
-        return [*problems, end_of(log)] if problems else []
+        if any(scenario in row for row in rows):
+            if not begun:
+                begun.append(Beside(rows))
+            return begun[0].result(scenario, say)
+        for beside in begun:
+            beside.end(say)
+        return run_alone(scenario, say)
 
-    return run_scenario
+    yield run_scenario
+    for beside in begun:
+        beside.end(say)
 
 
-def told(step: Step, sequence: list[str], number: int) -> str:
+def told(step: Step, transcript: Transcript) -> str:
     """A line on a step that has ended."""
-    name = sequence[number - 1] if number <= len(sequence) else step.action
+    number = len(transcript.steps)
+    name = transcript.sequence[number - 1] if number <= len(transcript.sequence) else step.action
     tests = f", {step.tests} tests" if step.action == "verify" else ""
     how = "" if step.how == "Successful" else f": {step.how}"
-    return f"    {name:<36} {step.seconds:5.1f} s{tests}{how}"
+    return f"    {transcript.scenario:<20} {name:<36} {step.seconds:5.1f} s{tests}{how}"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -6,19 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-import yaml
-
-FOLDER = Path(__file__).resolve().parents[2] / "molecule"
-PAGES = {path.parent.name: yaml.safe_load(path.read_text(encoding="utf-8")) for path in FOLDER.glob("*/molecule.yml")}
-LONG = ("colocated_released", "data_migrated", "fleet_provisioned")
+from pages import LONG, PAGES, own_hosts
 
 
 def marks(name: str) -> list[pytest.MarkDecorator]:
-    """A scenario with hosts of its own is one on real VMs."""
-    if not PAGES[name].get("shared_state", True):
+    if own_hosts(name):
         return [pytest.mark.vms]
     return [pytest.mark.long] if name in LONG else []
 
@@ -27,9 +21,7 @@ SCENARIOS = [pytest.param(name, marks=marks(name)) for name in sorted(PAGES) if 
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
-def test_scenario(scenario: str, run: Callable[[str, str, list[str]], list[str]]) -> None:
-    page = PAGES[scenario]
-    lab = "default" if page.get("shared_state", True) else scenario
-    problems = run(scenario, lab, page["scenario"]["test_sequence"])
+def test_scenario(scenario: str, run: Callable[[str], list[str]]) -> None:
+    problems = run(scenario)
     if problems:
         pytest.fail("\n".join(problems), pytrace=False)

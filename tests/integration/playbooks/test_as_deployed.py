@@ -106,8 +106,8 @@ def no_engine(engine: Engine) -> None:
     ("spoil", "wanted"),
     [
         (another_image, f"green2 runs version v2 of another image, sha256:{'b' * 64}"),
-        (another_version, "green2 runs version v3 (shop-green-v3)"),
-        (nothing, "green2 runs nothing of it"),
+        pytest.param(another_version, "green2 runs version v3 (shop-green-v3)", marks=pytest.mark.long),
+        pytest.param(nothing, "green2 runs nothing of it", marks=pytest.mark.long),
         (no_engine, "green2 could not be asked what it runs"),
     ],
 )

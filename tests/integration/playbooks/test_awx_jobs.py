@@ -45,7 +45,7 @@ def test_a_release_shows_each_tick_as_it_happens_and_hands_its_result_on(
     machines: Machines, site: dict[str, Any], tmp_path: Path, core: str
 ) -> None:
     unhurried(site)
-    stage = {"dwell": "1s", "timeout": "30s", "on_timeout": "promote"}
+    stage = {"dwell": "1s", "timeout": "8s", "on_timeout": "promote"}
     strategy = [{"split": 50, **stage}, {"split": 100, **stage}]
     job = run_job(tmp_path, core, "rollout", site, {**ANSWERS, "rollout_strategy": strategy, "force": ""})
     result = job.artifacts["bluegreen_result"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from awx_job import Job, run_job
+from awx_job import LONG, Job, run_job
 from site_files import inventory
 
 GOOD = {"service": "shop", "version": "v2"}
@@ -23,8 +23,8 @@ def asked(job: Job) -> set[str]:
     [
         ("2.17", "release", "green1", "lb1, lb2, blue1, blue2, green2"),
         ("2.19", "deploy", "lb1,lb2,localhost", "blue1, blue2, green1, green2"),
-        ("2.19", "promote", "lb1,shop_blue,shop_green", "lb2"),
-        ("2.17", "abort", "localhost,shop_blue", "lb1, lb2"),
+        pytest.param("2.19", "promote", "lb1,shop_blue,shop_green", "lb2", marks=LONG),
+        pytest.param("2.17", "abort", "localhost,shop_blue", "lb1, lb2", marks=LONG),
     ],
 )
 def test_a_limit_that_leaves_out_what_is_needed_is_refused_before_anything_is_asked(
@@ -71,8 +71,8 @@ def test_nor_is_one_refused_that_has_hosts_of_one_color_only(tmp_path: Path) -> 
     [
         ("2.17", "site", "green1", {"green1"}),
         ("2.19", "site", "lb2", {"lb2"}),
-        ("2.17", "fetch", "shop_green", {"green1", "green2"}),
-        ("2.19", "status", "lb1", {"lb1"}),
+        pytest.param("2.17", "fetch", "shop_green", {"green1", "green2"}, marks=LONG),
+        pytest.param("2.19", "status", "lb1", {"lb1"}, marks=LONG),
     ],
 )
 def test_what_is_done_host_by_host_can_be_limited(

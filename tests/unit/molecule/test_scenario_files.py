@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import ast
+import runpy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -130,12 +131,28 @@ def test_every_file_of_tests_has_tests_and_hosts_that_exist(folder: Path) -> Non
     known = {f"ansible://{name}" for name in hosts_of(folder)}
     for file in folder.rglob("test_*.py"):
         assert counted(file), f"{file} has no test"
-        hosts = [
-            ast.literal_eval(node.value)
-            for node in ast.parse(file.read_text(encoding="utf-8")).body
-            if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "testinfra_hosts"
-        ]
-        assert {host for entry in hosts for host in entry} <= known, f"{file}: hosts that the inventory does not have"
+        assert looked_at(file) <= known, f"{file}: hosts that the inventory does not have"
+
+
+def looked_at(file: Path) -> set[str]:
+    """The hosts that the tests of a file look at."""
+    hosts = [
+        ast.literal_eval(node.value)
+        for node in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "testinfra_hosts"
+    ]
+    return {host for entry in hosts for host in entry}
+
+
+def test_scenarios_that_run_beside_each_other_look_at_hosts_of_their_own() -> None:
+    rows = runpy.run_path(str(ROOT / "tests" / "molecule" / "pages.py"))["BESIDE"]
+    assert {name for row in rows for name in row} <= {folder.name for folder in SHARED}
+    of_rows = [
+        {host for name in row for file in (MOLECULE / name).rglob("test_*.py") for host in looked_at(file)}
+        for row in rows
+    ]
+    assert all(of_rows)
+    assert len(set.union(*of_rows)) == sum(len(hosts) for hosts in of_rows)
 
 
 def hosts_of(folder: Path) -> set[str]:

@@ -10,18 +10,18 @@ from testinfra.host import Host
 
 testinfra_hosts = ["ansible://green1"]
 
-ASK = "timeout 3 bash -c 'exec 3<>/dev/tcp/{address}/{port} && head -c 8 <&3'"
+ASK = "timeout {seconds} bash -c 'exec 3<>/dev/tcp/{address}/{port} && head -c 8 <&3'"
 
 
-def asked(host: Host, other: str, port: int) -> str:
-    """What ``other`` gets from the VM at ``port``; nothing where it gets no answer."""
+def asked(host: Host, other: str, port: int, seconds: int = 3) -> str:
+    """What ``other`` gets from the VM at ``port`` within ``seconds``; nothing where it gets no answer."""
     address = host.interface("eth0").addresses[0]
     client = Host.get_host(f"ansible://{other}", ansible_inventory=host.backend.ansible_runner.inventory_file)
-    return str(client.run(ASK.format(address=address, port=port)).stdout)
+    return str(client.run(ASK.format(seconds=seconds, address=address, port=port)).stdout)
 
 
 def test_a_balancer_reaches_the_port_of_the_service(host: Host) -> None:
-    assert asked(host, "lb1", 8080) == "answered"
+    assert asked(host, "lb1", 8080, seconds=20) == "answered"
 
 
 def test_another_vm_does_not(host: Host) -> None:
@@ -35,7 +35,7 @@ def test_nobody_reaches_a_port_that_no_service_has(host: Host, other: str) -> No
 
 def test_the_vm_itself_reaches_both(host: Host) -> None:
     for port in (8080, 8081):
-        assert host.run(ASK.format(address="127.0.0.1", port=port)).stdout == "answered"
+        assert host.run(ASK.format(seconds=20, address="127.0.0.1", port=port)).stdout == "answered"
 
 
 def test_the_rules_were_loaded_before_the_engine(host: Host) -> None:
