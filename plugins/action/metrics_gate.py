@@ -338,7 +338,8 @@ def _tape_name(args: Mapping[str, Any]) -> str:
 
 def back_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
     """Arguments of ``haproxy_split`` for the way back of one balancer; what fails must not keep the traffic there."""
-    servers = [{"name": server["name"], "color": server["color"]} for server in args["servers"]]
+    known = ("name", "color", "capacity")
+    servers = [{key: server[key] for key in known if key in server} for server in args["servers"]]
     step = {"servers": servers, "shares": args["back"], "reason": "the gate's verdict", "journal": "best_effort"}
     return {**balancer_arguments(args, balancer), **step, "commit": True}
 

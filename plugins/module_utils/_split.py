@@ -14,6 +14,7 @@ takes no commit keeps it where it is.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -24,7 +25,7 @@ from . import _capacity, _health_gate, _journal, _lease, _lock, _state
 from ._errors import BalancerError, InputError, SluiceError, StateError
 from ._expected import Check
 from ._files import mutex
-from ._haproxy import _config, _observed, _roles, _shift, _stats, _weights
+from ._haproxy import _config, _observed, _reload, _roles, _shift, _stats, _weights
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 from ._probe import Endpoint
@@ -32,6 +33,10 @@ from ._waiter import Healthy, Pace
 
 # One answer is enough of servers that were judged until now; a lost packet is sent again after a second.
 _ANSWERS = _health_gate.Limits(Healthy(1, 0.0), Pace(1.0, 0.25, None), timeout=3.0, probe_timeout=3.0)
+
+# Seconds. A reload takes as long as HAProxy takes to read its configuration.
+_RELOAD_LIMIT = 15.0
+_RELOAD_POLL = 0.1
 
 
 @dataclass(frozen=True)
@@ -85,7 +90,7 @@ class Balancer:
     """The edges of this machine that a step acts on.
 
     ``commit(weights, shares, dry_run)`` makes a split durable and says whether the disk changes; BalancerError or
-    OSError where it cannot, with the disk as it was.
+    OSError where it cannot, with the disk as it was. ``reloading()`` says whether a reload of HAProxy is not over yet.
     """
 
     paths: ServicePaths
@@ -93,6 +98,7 @@ class Balancer:
     socket_path: str
     timer: _lease.Timer
     commit: Callable[[Mapping[str, int], Mapping[str, float], bool], bool]
+    reloading: Callable[[], bool] = _reload.in_progress
     now: Callable[[], datetime] = _journal.utc_now
 
 
@@ -271,6 +277,9 @@ class _Taking:
 
     def _shift_again(self) -> None:
         """Where somebody's reload began before the commit, the new process may have read the file from before it."""
+        limit = time.monotonic() + _RELOAD_LIMIT
+        while self.balancer.reloading() and time.monotonic() < limit:
+            time.sleep(_RELOAD_POLL)
         try:
             if _shift.shift(self.balancer.sock, self.paths.service, self.outcome.weights, check_mode=True).commands:
                 self._shift()

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Optional
 
@@ -51,16 +51,22 @@ class Increases:
 
 
 class Unanswered:
-    """Attempts without an answer of one server, as a total that never falls and is never too high.
+    """Attempts without an answer of one server, as a total that never falls.
 
     At any moment as many as :class:`~.._haproxy._stats.ServerStats` says have certainly ended without an answer since
-    HAProxy started, and at most that and the sessions in progress. Counting begins where the server first has traffic,
-    with all sessions in progress taken for such, so that both colors lose as little of what they did: what is in
-    progress then, which is in proportion to their traffic.
+    HAProxy started, and at most that and the sessions in progress; the answers that are still being sent are missing
+    in the first, and are not in the second. Counting begins where the server first has traffic, with all sessions in
+    progress taken for such.
+
+    Without ``doubtful`` the total is never too high: it lacks the answers that are being sent, of which a color that
+    has served for hours may have thousands and one that has begun to serve none. What both lose would then show on the
+    second alone. With ``doubtful`` they are not missing, and the total is too high by no more than what waits for an
+    answer.
     """
 
-    def __init__(self, entry: Mapping[str, Any]) -> None:
+    def __init__(self, entry: Mapping[str, Any], doubtful: bool) -> None:
         self.requests = entry["requests"]
+        self._doubtful = doubtful
         self._first = entry["requests"] + entry["unanswered"]
         self._before: Optional[int] = None
         self._since = 0
@@ -71,16 +77,21 @@ class Unanswered:
         certain, at_most = entry["unanswered"], entry["unanswered"] + entry["sessions"]
         if self._before is not None:
             self._before = min(self._before, at_most)
-            self._since = max(self._since, certain - self._before)
+            self._since = max(self._since, (at_most if self._doubtful else certain) - self._before)
         elif entry["requests"] + certain > self._first:
             self._before = at_most
         return self._since
 
 
 class Counters:
-    """Requests and bad ones of every balancer, as :class:`Increases` follows them."""
+    """Requests and bad ones of every balancer, as :class:`Increases` follows them.
 
-    def __init__(self) -> None:
+    Of the servers ``doubtful`` every attempt counts that may have been left unanswered, of others what certainly was:
+    so a candidate is not blamed for what only shows because the stable color, which it is compared with, hides it.
+    """
+
+    def __init__(self, doubtful: Collection[str] = ()) -> None:
+        self._doubtful = frozenset(doubtful)
         self._increases = Increases()
         self._unanswered: dict[tuple[str, int, str], Unanswered] = {}
 
@@ -100,7 +111,7 @@ class Counters:
     def _of(self, server: tuple[str, int, str], entry: Mapping[str, Any]) -> Unanswered:
         known = self._unanswered.get(server)
         if known is None or entry["requests"] < known.requests:
-            known = self._unanswered[server] = Unanswered(entry)
+            known = self._unanswered[server] = Unanswered(entry, server[2] in self._doubtful)
         return known
 
 

@@ -13,17 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
 from balancer_machine import STABLE
 from real_ansible import Run
 from test_hooks import Machines, hooked, note, site, tasks
 from test_hooks import play as hooks_play
-from test_never_stranded import GREEN, all_on, orders, said
+from test_never_stranded import GREEN, SPLIT_50, all_on, orders, said
 from vm_engine import Engine
 
 __all__ = ["hooked", "hooks_play", "site"]
 
 Engines = dict[str, Engine]
 DRAIN, LOCK = "plugins.modules.haproxy_drain", "plugins.modules.release_lock"
+SPLIT, HEALTH = "plugins.modules.haproxy_split'", "plugins.modules.health_gate'"
 
 
 @pytest.fixture
@@ -83,6 +85,47 @@ def test_nor_where_the_only_balancer_is_lost_in_a_hook_that_must_go_well(
     assert done.status != 0
     assert begun(engines) == [], done.output
     assert not (tmp_path / "notes").exists()
+
+
+def test_nor_is_it_called_deployed_where_one_was_lost_while_it_looked_at_it(
+    machines: Machines, play: Callable[..., Run], hole: Path, behind_it: Callable[..., None]
+) -> None:
+    behind_it("lb2")
+    hole.write_text(HEALTH)
+    before = machines["lb1"].events.count("deployed")
+    done = play("deploy", version="v3")
+    assert done.status != 0
+    assert "shop: failed: lost on the way" in said(done), done.output
+    assert [machine.events.count("deployed") for machine in machines.values()] == [before] * 2
+
+
+def test_one_that_was_lost_on_the_way_back_and_answers_again_is_not_taken_for_gone_back(
+    machines: Machines,
+    engines: Engines,
+    play: Callable[..., Run],
+    hole: Path,
+    behind_it: Callable[..., None],
+    tmp_path: Path,
+) -> None:
+    """A hook that fails brings it back into the play, and what the color ran before would be put back."""
+    for machine in machines.values():
+        machine.note("stage_passed", "r2", stage=1, split=50)
+        machine.commit(SPLIT_50)
+        machine.note("committed", "r2", shares=SPLIT_50)
+        machine.note("paused", "r2", cause="timeout")
+    behind_it("lb2")
+    hole.write_text(SPLIT)
+    mended = {"ansible.builtin.file": {"path": str(hole), "state": "absent"}}
+    fails = tasks(tmp_path, "fails", mended, {"ansible.builtin.fail": {"msg": "nobody listens"}})
+    done = play("abort", {"on_rollback": [fails]})
+    assert done.status != 0
+    assert "but not on lb2, which did not answer or did not take it" in said(done), done.output
+    assert {name: machine.disk for name, machine in machines.items()} == {"lb1": STABLE, "lb2": SPLIT_50}
+    assert orders(engines) == [], "lb2 still sends it traffic"
+    assert not any(_lock.current(machine.paths) for machine in machines.values())
+
+    assert play("abort").status == 0
+    all_on(machines, STABLE)
 
 
 @pytest.mark.long

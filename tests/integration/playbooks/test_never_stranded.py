@@ -180,6 +180,40 @@ def test_a_balancer_that_is_lost_keeps_no_other_from_going_back_and_catches_up(m
     assert "can go back to v2 on green, with -e force=true only: v2 was itself rolled back" in told
 
 
+def test_nor_from_going_back_to_what_was_retired(
+    machines: Machines, engines: Engines, blue_engines: Engines, site: dict[str, Any], play: Play
+) -> None:
+    v2_serves(machines)
+    for machine in machines.values():
+        machine.note("retired", "r3", color="blue", version="v1", kept=[], reversible=True)
+    for engine in blue_engines.values():
+        engine.entries["shop-blue-v1"]["State"] = "exited"
+    site["all"]["children"]["shop_blue"]["hosts"] = {
+        name: {**engine.entry, "bluegreen_address": f"127.0.0.{21 + n}"}
+        for n, (name, engine) in enumerate(blue_engines.items())
+    }
+    machines["lb2"].haproxy.stop()
+    done = play("rollback")
+    assert done.status != 0, done.output
+    assert "but not on lb2, which did not answer or did not take it" in said(done) + done.output
+    assert {name: machine.disk for name, machine in machines.items()} == {"lb1": STABLE, "lb2": GREEN}
+    assert [engine.running for engine in blue_engines.values()] == [["shop-blue-v1"]] * 2
+
+
+@pytest.mark.long
+def test_what_a_release_would_do_after_one_that_died_can_be_looked_at(machines: Machines, play: Play) -> None:
+    """In check mode nothing is settled, so that the color whose containers would be replaced still has traffic."""
+    v2_deployed(machines)
+    for machine in machines.values():
+        machine.commit(SPLIT_50)
+        machine.note("committed", "r2", shares=SPLIT_50)
+        machine.note("paused", "r2", cause="timeout")
+        machine.note("release_resumed", "r3", resumes="r2", version="v2", owner="alice@ci")
+    done = play("release", "--check", version="v3")
+    assert done.status == 0, done.output
+    assert [machine.disk for machine in machines.values()] == [SPLIT_50, SPLIT_50]
+
+
 @pytest.mark.long
 @pytest.mark.parametrize(("refusing", "command"), [(("lb1", "lb2"), "rollback"), (("lb2",), "abort")])
 def test_a_rollback_that_a_disk_does_not_take_is_gone_to_its_end_by_the_next_command(

@@ -351,6 +351,30 @@ def test_a_reload_that_overlaps_a_commit_does_not_leave_the_traffic_where_it_was
     assert not machine.led
 
 
+@pytest.mark.parametrize("back", [False, True])
+def test_nor_does_one_that_ends_after_it(machine: Machine, back: bool) -> None:
+    """HAProxy may take seconds to read its configuration, and the process before it answers until then."""
+    machine.take(ALL_GREEN)
+    if back:
+        machine.promote()
+    before = machine.paths.config.read_text()
+    asked: list[bool] = []
+
+    def reloading() -> bool:
+        asked.append(True)
+        if len(asked) == 1:
+            after = machine.paths.config.read_text()
+            machine.paths.config.write_text(before)
+            machine.haproxy.reload()
+            machine.paths.config.write_text(after)
+        return len(asked) == 1
+
+    (machine.back if back else machine.promote)(edges={"reloading": reloading})
+    assert len(asked) == 2
+    assert machine.disk == machine.runtime == weights(STABLE if back else ALL_GREEN)
+    assert not machine.led
+
+
 class TestOnlyWhatWasJudgedIsCommitted:
     def test_not_after_the_lease_ran_out(self, machine: Machine) -> None:
         machine.take(ALL_GREEN)

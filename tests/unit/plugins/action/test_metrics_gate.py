@@ -128,6 +128,12 @@ def test_the_modules_options_exist(name):
     assert set(told) <= known, f"{name} has no option {set(told) - known}"
 
 
+def test_the_way_back_gives_each_server_what_it_carries():
+    servers = [{"name": "b1", "color": "blue", "capacity": 4.0, "port": 80}, {"name": "b2", "color": "blue"}]
+    told = metrics_gate.back_arguments(arguments(servers=servers, back={"blue": 100.0, "green": 0.0}), "lb1")
+    assert told["servers"] == [{"name": "b1", "color": "blue", "capacity": 4.0}, {"name": "b2", "color": "blue"}]
+
+
 def test_servers_are_told_apart_by_color():
     servers = [{"name": "b", "color": "blue", "port": 80}, {"name": "g", "color": "green"}]
     assert metrics_gate.servers_by_role(servers, "green") == {"candidate": ["g"], "stable": ["b"]}

@@ -110,6 +110,42 @@ def test_a_server_that_answers_nothing_is_counted_all_the_same():
     assert lost(counters, unanswered=25) == {"green1": (20, 20)}
 
 
+def test_what_both_colors_lose_is_not_hidden_by_answers_that_one_of_them_has_been_sending_for_hours():
+    """As event streams are: of 3420 that the stable color sends, none ends; and both lose a tenth of their requests."""
+    streams = 3420
+    shown = {}
+    for name, requests, sending in (("blue1", 50_000, streams), ("green1", 0, 0)):
+        counters = Counters(doubtful=["blue1"])
+        for tick in range(12):
+            lost_by_now = 10 * tick
+            more = counters.update(
+                "lb1",
+                {
+                    "pid": 7,
+                    "servers": {
+                        name: {
+                            "requests": requests + 90 * tick,
+                            "bad": 0,
+                            "unanswered": lost_by_now - sending,
+                            "sessions": sending + 2,
+                        }
+                    },
+                },
+            ).get(name, (0, 0))
+            shown[name] = shown.get(name, 0) + more[1]
+    assert shown == {"blue1": 100, "green1": 98}, "from the second tick on, less what waits where counting begins"
+
+
+def test_of_a_doubtful_server_what_waits_for_an_answer_may_count_until_it_has_one():
+    counters = Counters(doubtful=["green1"])
+    lost(counters)
+    lost(counters, requests=10)
+    assert lost(counters, requests=10, sessions=5) == {"green1": (5, 5)}
+    assert lost(counters, requests=15) == {"green1": (5, 0)}, "they were answered, and no more is counted"
+    assert lost(counters, requests=15, unanswered=5) == {"green1": (0, 0)}
+    assert lost(counters, requests=15, unanswered=6) == {"green1": (1, 1)}
+
+
 def test_another_process_counts_what_was_left_unanswered_anew():
     counters = Counters()
     for requests, unanswered in ((0, 0), (10, 0), (20, 9)):
