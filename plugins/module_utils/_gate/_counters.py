@@ -51,49 +51,46 @@ class Increases:
 
 
 class Unanswered:
-    """Attempts without an answer of one server, as a total that never falls.
+    """Attempts without an answer of one server, as totals that never fall: what was lost, and what may have been.
 
     At any moment as many as :class:`~.._haproxy._stats.ServerStats` says have certainly ended without an answer since
     HAProxy started, and at most that and the sessions in progress; the answers that are still being sent are missing
     in the first, and are not in the second. Counting begins where the server first has traffic, with all sessions in
-    progress taken for such.
-
-    Without ``doubtful`` the total is never too high: it lacks the answers that are being sent, of which a color that
-    has served for hours may have thousands and one that has begun to serve none. What both lose would then show on the
-    second alone. With ``doubtful`` they are not missing, and the total is too high by no more than what waits for an
-    answer.
+    progress taken for such. So ``lost`` is never too high, and lacks the answers that are being sent, of which a color
+    that has served for hours may have thousands; ``doubtful`` does not, and is too high by what waits for an answer.
     """
 
-    def __init__(self, entry: Mapping[str, Any], doubtful: bool) -> None:
+    def __init__(self, entry: Mapping[str, Any]) -> None:
         self.requests = entry["requests"]
-        self._doubtful = doubtful
+        self.lost = self.doubtful = 0
         self._first = entry["requests"] + entry["unanswered"]
         self._before: Optional[int] = None
-        self._since = 0
 
-    def update(self, entry: Mapping[str, Any]) -> int:
-        """The total after one more answer of the balancer."""
+    def update(self, entry: Mapping[str, Any]) -> None:
+        """Take in one more answer of the balancer."""
         self.requests = entry["requests"]
         certain, at_most = entry["unanswered"], entry["unanswered"] + entry["sessions"]
         if self._before is not None:
             self._before = min(self._before, at_most)
-            self._since = max(self._since, (at_most if self._doubtful else certain) - self._before)
+            self.lost = max(self.lost, certain - self._before)
+            self.doubtful = max(self.doubtful, at_most - self._before)
         elif entry["requests"] + certain > self._first:
             self._before = at_most
-        return self._since
 
 
 class Counters:
     """Requests and bad ones of every balancer, as :class:`Increases` follows them.
 
-    Of the servers ``doubtful`` every attempt counts that may have been left unanswered, of others what certainly was:
-    so a candidate is not blamed for what only shows because the stable color, which it is compared with, hides it.
+    Of a server what was certainly left unanswered counts; but once a balancer has lost some of another one's, what may
+    have been counts of those in ``stable``: so a candidate is not blamed for what both colors lose and the one that it
+    is compared with hides.
     """
 
-    def __init__(self, doubtful: Collection[str] = ()) -> None:
-        self._doubtful = frozenset(doubtful)
+    def __init__(self, stable: Collection[str] = ()) -> None:
+        self._stable = frozenset(stable)
         self._increases = Increases()
         self._unanswered: dict[tuple[str, int, str], Unanswered] = {}
+        self._doubted: set[tuple[str, int]] = set()
 
     def update(self, balancer: str, answer: Mapping[str, Any]) -> dict[str, Count]:
         """Requests and bad ones by server since this balancer's last answer.
@@ -102,16 +99,24 @@ class Counters:
         number, "sessions": number, ...}}}``. What was left unanswered is a request that was bad. A server that is left
         out had no data.
         """
+        there = (balancer, int(answer["pid"]))
+        found = {}
+        for name, entry in answer["servers"].items():
+            found[name] = self._of((*there, name), entry)
+            found[name].update(entry)
+            if found[name].lost and name not in self._stable:
+                self._doubted.add(there)
         totals = {}
         for name, entry in answer["servers"].items():
-            unanswered = self._of((balancer, int(answer["pid"]), name), entry).update(entry)
+            doubted = there in self._doubted and name in self._stable
+            unanswered = found[name].doubtful if doubted else found[name].lost
             totals[name] = (entry["requests"] + unanswered, entry["bad"] + unanswered)
         return clamped(self._increases.update(balancer, totals, **process(answer)))
 
     def _of(self, server: tuple[str, int, str], entry: Mapping[str, Any]) -> Unanswered:
         known = self._unanswered.get(server)
         if known is None or entry["requests"] < known.requests:
-            known = self._unanswered[server] = Unanswered(entry, server[2] in self._doubtful)
+            known = self._unanswered[server] = Unanswered(entry)
         return known
 
 

@@ -129,7 +129,7 @@ class Lines:
     def __init__(self, watch: Watch, settings: Settings) -> None:
         self._watch = watch
         self._settings = settings
-        self._counters = Counters(doubtful=watch.servers["stable"])
+        self._counters = Counters(watch.servers["stable"])
         self._buckets = Increases()
         self._apart: dict[str, _Apart] = {gate: _Apart() for gate in settings.elsewhere}
         self._reference = Reference(settings.latency, settings.slowdown, settings.promote_slowdown, watch.reference)

@@ -110,40 +110,38 @@ def test_a_server_that_answers_nothing_is_counted_all_the_same():
     assert lost(counters, unanswered=25) == {"green1": (20, 20)}
 
 
+def both(at, requests=0, sending=(0, 0), waiting=(0, 0), unanswered=(0, 0)):
+    """Totals of a stable and a candidate server."""
+    servers = {
+        name: {
+            "requests": requests,
+            "bad": 0,
+            "unanswered": unanswered[n] - sending[n],
+            "sessions": sending[n] + waiting[n],
+        }
+        for n, name in enumerate(("blue1", "green1"))
+    }
+    return at.update("lb1", {"pid": 7, "servers": servers})
+
+
 def test_what_both_colors_lose_is_not_hidden_by_answers_that_one_of_them_has_been_sending_for_hours():
-    """As event streams are: of 3420 that the stable color sends, none ends; and both lose a tenth of their requests."""
-    streams = 3420
-    shown = {}
-    for name, requests, sending in (("blue1", 50_000, streams), ("green1", 0, 0)):
-        counters = Counters(doubtful=["blue1"])
-        for tick in range(12):
-            lost_by_now = 10 * tick
-            more = counters.update(
-                "lb1",
-                {
-                    "pid": 7,
-                    "servers": {
-                        name: {
-                            "requests": requests + 90 * tick,
-                            "bad": 0,
-                            "unanswered": lost_by_now - sending,
-                            "sessions": sending + 2,
-                        }
-                    },
-                },
-            ).get(name, (0, 0))
-            shown[name] = shown.get(name, 0) + more[1]
-    assert shown == {"blue1": 100, "green1": 98}, "from the second tick on, less what waits where counting begins"
+    """As event streams are: of 3420 that the stable color sends none ends, and both lose a tenth of their requests."""
+    counters = Counters(stable=["blue1"])
+    shown = [
+        both(counters, 90 * tick, sending=(3420, 0), waiting=(2, 2), unanswered=(10 * tick, 10 * tick))
+        for tick in range(12)
+    ]
+    lost_of = {name: sum(more[name][1] for more in shown[1:]) for name in ("blue1", "green1")}
+    assert lost_of == {"blue1": 100, "green1": 98}, "of ten ticks, less what waited where counting began"
 
 
-def test_of_a_doubtful_server_what_waits_for_an_answer_may_count_until_it_has_one():
-    counters = Counters(doubtful=["green1"])
-    lost(counters)
-    lost(counters, requests=10)
-    assert lost(counters, requests=10, sessions=5) == {"green1": (5, 5)}
-    assert lost(counters, requests=15) == {"green1": (5, 0)}, "they were answered, and no more is counted"
-    assert lost(counters, requests=15, unanswered=5) == {"green1": (0, 0)}
-    assert lost(counters, requests=15, unanswered=6) == {"green1": (1, 1)}
+def test_the_stable_color_is_not_doubted_while_the_candidate_has_lost_nothing():
+    counters = Counters(stable=["blue1"])
+    both(counters)
+    both(counters, 10)
+    assert both(counters, 20, waiting=(5, 5)) == {"blue1": (10, 0), "green1": (10, 0)}
+    assert both(counters, 30, waiting=(5, 0), unanswered=(0, 1)) == {"blue1": (15, 5), "green1": (11, 1)}
+    assert both(counters, 40, unanswered=(0, 1)) == {"blue1": (10, 0), "green1": (10, 0)}, "they were answered"
 
 
 def test_another_process_counts_what_was_left_unanswered_anew():
