@@ -12,6 +12,7 @@ from __future__ import annotations
 import secrets
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Optional, Protocol
@@ -64,7 +65,8 @@ class SystemdTimer:
             "--quiet",
             "--collect",
             f"--unit={unit}",
-            f"--on-active={seconds:g}s",
+            # What is counted from now, --on-active, systemd counts anew at each daemon-reload, and packages reload it.
+            f"--on-startup={self._since_startup() + seconds:.3f}s",
             "--timer-property=AccuracySec=100ms",
             "--property=Restart=on-failure",
             # Five starts within ten seconds are the most that systemd allows by default; then it would give up.
@@ -76,10 +78,20 @@ class SystemdTimer:
     def stop(self, unit: str) -> None:
         self._run("systemctl", "stop", f"{unit}.timer", accept_failure=True)
 
+    def _since_startup(self) -> float:
+        """Seconds since this systemd was started, by the clock that it reckons such timers by."""
+        command = ("systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value")
+        said = self._run(*command)
+        if not said.isdigit():
+            raise StateError(f"{' '.join(command)} failed, so no lease is held: it says {said!r}, not microseconds")
+        return time.monotonic() - int(said) / 1e6
+
     @staticmethod
-    def _run(*command: str, accept_failure: bool = False) -> None:
+    def _run(*command: str, accept_failure: bool = False) -> str:
+        said = ""
         try:
             result = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT, check=False)
+            said = result.stdout.strip()
             problem = (result.stderr.strip() or f"exit status {result.returncode}") if result.returncode else ""
         except subprocess.TimeoutExpired:
             problem = f"no answer from systemd within {LIMIT} s"
@@ -87,6 +99,7 @@ class SystemdTimer:
             problem = str(error.strerror or error)
         if problem and not accept_failure:
             raise StateError(f"{command[0]} failed, so no lease is held: {problem}")
+        return said
 
 
 def current(paths: ServicePaths, clock: Callable[[], float] = boot_time) -> Optional[Lease]:

@@ -41,21 +41,23 @@ exec unshare --mount --propagation private -- /bin/sh -ec '
     mount --bind {folder}/lib /var/lib
     PATH={folder}/bin:$PATH exec {python} "$@"' sh "$@"
 """
-# Starts what systemd would, when it would; without its retries.
+# Starts what systemd would, when it would; without its retries, and as if it had been started with the machine.
 SYSTEMD_RUN = """#!/bin/sh
 while [ "${1#--}" != "$1" ]; do
     case "$1" in
         --unit=*) unit="${1#--unit=}";;
-        --on-active=*) after="${1#--on-active=}";;
+        --on-startup=*) at="${1#--on-startup=}";;
         --setenv=*) setting="${1#--setenv=}";;
     esac
     shift
 done
-setsid /bin/sh -c 'after="$1" setting="$2"; shift 2; sleep "${after%s}"; rm -f "$0"; exec env "$setting" "$@"' \\
+after=$(awk -v at="${at%s}" '{ print (at > $1 ? at - $1 : 0) }' /proc/uptime)
+setsid /bin/sh -c 'after="$1" setting="$2"; shift 2; sleep "$after"; rm -f "$0"; exec env "$setting" "$@"' \\
     /run/units/"$unit".timer "$after" "$setting" "$@" > /run/units/"$unit".log 2>&1 < /dev/null &
 echo $! > /run/units/"$unit".timer
 """
 SYSTEMCTL = """#!/bin/sh
+[ "$1" != show ] || exec echo 0
 pid=$(cat /run/units/"$2" 2> /dev/null) && rm -f /run/units/"$2" && grep -q "$2" /proc/"$pid"/cmdline && kill -- "-$pid"
 """
 

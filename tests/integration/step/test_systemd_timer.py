@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             f"print(json.dumps([{name!r}, *sys.argv[1:]]), file=open({str(tmp_path / 'told')!r}, 'a'))\n"
             f"script = {str(tmp_path / name)!r} + '.sh'\n"
             "os.path.exists(script) and os.execv('/bin/sh', ['/bin/sh', script])\n"
+            "'show' in sys.argv and print(5_000_000)\n"
         )
         program.chmod(0o755)
     monkeypatch.setenv("PATH", str(programs))
@@ -42,16 +44,19 @@ def told(systemd: Path) -> list[list[str]]:
 
 
 def test_a_timer_is_transient_exact_and_tries_until_it_succeeds(systemd: Path) -> None:
+    before = time.monotonic()
     timer(systemd).start("sluice-lease-shop-1", 30.0, ["/usr/bin/python3", "-m", "x", "--token", "1"])
-    (command,) = told(systemd)
-    program, *options = command
+    asked, (program, *options) = told(systemd)
+    assert asked == ["systemctl", "show", "--property=UserspaceTimestampMonotonic", "--value"]
     assert program == "systemd-run"
     assert options[-5:] == ["/usr/bin/python3", "-m", "x", "--token", "1"]
-    assert set(options[:-5]) == {
+    (startup,) = [option for option in options if option.startswith("--on-startup=")]
+    at = float(startup.removeprefix("--on-startup=").removesuffix("s"))
+    assert before <= at - 30 + 5 <= time.monotonic() + 0.001, "systemd was started five seconds after the machine"
+    assert set(options[:-5]) - {startup} == {
         "--quiet",
         "--collect",
         "--unit=sluice-lease-shop-1",
-        "--on-active=30s",
         "--timer-property=AccuracySec=100ms",
         "--property=Restart=on-failure",
         "--property=RestartSec=3s",
@@ -61,7 +66,7 @@ def test_a_timer_is_transient_exact_and_tries_until_it_succeeds(systemd: Path) -
 
 def test_the_retries_stay_below_what_systemd_gives_up_at(systemd: Path) -> None:
     timer(systemd).start("u", 30.0, ["x"])
-    (seconds,) = [option for option in told(systemd)[0] if option.startswith("--property=RestartSec=")]
+    (seconds,) = [option for option in told(systemd)[1] if option.startswith("--property=RestartSec=")]
     pause = float(seconds.removeprefix("--property=RestartSec=").removesuffix("s"))
     assert 10 / pause < 4, "DefaultStartLimitBurst is 5 starts in 10 seconds"
 
@@ -95,11 +100,17 @@ def test_a_systemd_that_hangs_is_a_failure_and_when_stopping_not_even_that(
     timer(systemd).stop("u")
 
 
+def test_a_systemd_that_does_not_say_when_it_was_started_is_a_failure(systemd: Path) -> None:
+    (systemd / "systemctl.sh").write_text("echo soon")
+    with pytest.raises(StateError, match="so no lease is held: it says 'soon', not microseconds"):
+        timer(systemd).start("u", 30.0, ["x"])
+
+
 def test_a_missing_program_is_a_failure_and_when_stopping_not_even_that(
     systemd: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(StateError, match="systemd-run failed, so no lease is held: No such file or directory"):
+    with pytest.raises(StateError, match="systemctl failed, so no lease is held: No such file or directory"):
         timer(systemd).start("u", 30.0, ["x"])
     timer(systemd).stop("u")
 
