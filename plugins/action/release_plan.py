@@ -84,6 +84,7 @@ class ActionModule(ActionBase):
         operation = args["operation"]
         servers = {color: [s["name"] for s in args["servers"] if s["color"] == color] for color in COLORS}
         load = args["max_load"]
+        fleet.require_memory()
         if operation in ("rollback", "abort"):
             abort = operation == "abort"
             options = {"max_load": load, "abort": abort, "only": args["meant"], "version": args["version"]}

@@ -64,7 +64,10 @@ class JournalContent:
 
 
 def read(path: Path) -> JournalContent:
-    """Read what can be read of the present segment. A torn last line (power loss, full disk) costs that line only."""
+    """Read what can be read of the present segment. A torn last line (power loss, full disk) costs that line only.
+
+    Where its first line, which holds the state until then, is not readable, what the segment before says stands for it.
+    """
     content = JournalContent()
     known = set()
     try:
@@ -93,7 +96,16 @@ def read(path: Path) -> JournalContent:
     # A line that was written while its process was killed may be newer than the head, never the other way round.
     if head and head not in (known | {content.last_hash}):
         content.damage.append(f"{path} does not have the last line that was written here (edited or lost)")
+    if content.events and content.events[0]["event"] != "snapshot":
+        content.events[:0] = _until_the_snapshot(path, content.events[0]["seq"])
     return content
+
+
+def _until_the_snapshot(path: Path, first: int) -> list[Event]:
+    """The events of the segment before, where nothing but the snapshot is missing between them and number ``first``."""
+    before = [older for older in segments(path) if not _same(older, path)]
+    events = read(before[-1]).events if before else []
+    return events if events and events[-1]["seq"] == first - 2 else []
 
 
 def damage(path: Path) -> list[str]:

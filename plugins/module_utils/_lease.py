@@ -124,7 +124,7 @@ def arm(
     unit = f"sluice-lease-{paths.service}-{token}"
     command = [sys.executable or "/usr/bin/python3", "-m", HELPER, "--service", paths.service, "--token", token]
     command += ["--socket", socket, "--state-dir", paths.state_dir, "--run-dir", paths.run_dir]
-    command += ["--config-dir", paths.config_dir]
+    command += ["--config-dir", paths.config_dir, "--release-id", release_id]
     timer.start(unit, seconds, command)
     lease = {"release_id": release_id, "token": token, "unit": unit, "seconds": seconds, "until": clock() + seconds}
     write_json(paths.lease, {**lease, "socket": socket, "config_dir": paths.config_dir})

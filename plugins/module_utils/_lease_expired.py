@@ -13,8 +13,9 @@ import argparse
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from typing import Any, Optional
 
-from . import _journal
+from . import _journal, _state
 from ._errors import SluiceError, StateError
 from ._files import mutex, read_json, remove
 from ._haproxy import _config, _observed, _shift, _stats
@@ -22,10 +23,13 @@ from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 
 
-def fall_back(paths: ServicePaths, token: str, socket: str) -> str:
-    """Return the sentence that says what was done; SluiceError where HAProxy refuses (systemd tries again)."""
+def fall_back(paths: ServicePaths, token: str, socket: str, release_id: str = "") -> str:
+    """Return the sentence that says what was done; SluiceError where HAProxy refuses (systemd tries again).
+
+    ``release_id`` is the release whose lease it was, for where somebody has removed the lease.
+    """
     with mutex(paths.mutex):
-        lease = read_json(paths.lease)
+        lease = read_json(paths.lease) or _removed(paths, token, release_id)
         if lease is None or lease["token"] != token:
             return "the lease was renewed or ended meanwhile; nothing to do"
         text = _config.read_service_file(str(paths.config))
@@ -52,6 +56,19 @@ def fall_back(paths: ServicePaths, token: str, socket: str) -> str:
         return f"lease of release {lease['release_id']} ran out: {paths.service} is back at the committed split {split}"
 
 
+def _removed(paths: ServicePaths, token: str, release_id: str) -> Optional[dict[str, Any]]:
+    """The lease, where its file and that of the lock are both gone, as after a clearing of ``/run`` by hand.
+
+    None where a commit is owed: what is on the disk is then what the traffic was taken away from.
+    """
+    if not release_id or paths.lock.exists():
+        return None
+    state = _state.derive(_journal.read(paths.journal).events)
+    if state["stable"] and state["shares"][state["stable"]] < 100 and not state["release"]:
+        return None
+    return {"token": token, "release_id": release_id, "seconds": 0.0}
+
+
 def _weights_for(servers: list[str], committed: Mapping[str, int]) -> dict[str, int]:
     """The committed weights for the servers that HAProxy has.
 
@@ -68,10 +85,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="sluice_bluegreen._lease_expired", description=__doc__)
     for option in ("service", "token", "socket", "state-dir", "run-dir", "config-dir"):
         parser.add_argument(f"--{option}", required=True)
+    parser.add_argument("--release-id", default="")
     options = parser.parse_args()
     paths = ServicePaths(options.service, options.state_dir, options.run_dir, options.config_dir)
     try:
-        print(fall_back(paths, options.token, options.socket))
+        print(fall_back(paths, options.token, options.socket, options.release_id))
     except (SluiceError, OSError) as error:
         print(f"{options.service}: {error}", file=sys.stderr)
         return 1

@@ -25,7 +25,7 @@ from . import _capacity, _health_gate, _journal, _lease, _lock, _state
 from ._errors import BalancerError, InputError, SluiceError, StateError
 from ._expected import Check
 from ._files import mutex
-from ._haproxy import _config, _observed, _reload, _roles, _shift, _stats, _weights
+from ._haproxy import _config, _observed, _reload, _roles, _shift, _stats, _users, _weights
 from ._haproxy._socket import RuntimeSocket
 from ._paths import ServicePaths
 from ._probe import Endpoint
@@ -127,15 +127,22 @@ def take_step(step: Step, balancer: Balancer, check_mode: bool = False) -> Outco
 def _observe(step: Step, balancer: Balancer) -> tuple[Outcome, dict[str, float]]:
     """What the step would do, as an outcome, and the shares that are wanted; nothing is changed."""
     service = balancer.paths.service
-    text = _read_config(balancer.paths)
-    committed = _config.committed_shares(text)
+    try:
+        text = _read_config(balancer.paths)
+        committed = _config.committed_shares(text)
+    except (BalancerError, StateError):
+        # What the disk does not say keeps no traffic where it is.
+        if step.journal_required or step.shares is None:
+            raise
+        text, committed = "", {}
     if step.shares is None:
         wanted = committed
         target = _config.committed_weights(text, service)
         _require_servers(service, step.servers, target)
     else:
         wanted = dict(step.shares)
-        target = _weights.weights_by(_config.split_by(text, service), step.servers, wanted, step.capacities)
+        way = _config.split_by(text, service) if text else _users.way(balancer.sock, service)
+        target = _weights.weights_by(way, step.servers, wanted, step.capacities)
     plan = _shift.shift(balancer.sock, service, target, check_mode=True)
     outcome = Outcome(
         changed=plan.changed or bool(step.events),
@@ -320,7 +327,7 @@ class _Taking:
             self.follow()
             raise BalancerError(
                 f"service {service}: the traffic was taken away, but a reload of HAProxy would bring it back, because "
-                f"the disk still has {_said(self.outcome.committed_before)}. Mend this and do it again: {error}",
+                f"the disk {_has(self.outcome.committed_before)}. Mend this and do it again: {error}",
                 **details,
             ) from error
 
@@ -359,6 +366,10 @@ class _Taking:
     def _warn(self, problem: str) -> None:
         if problem not in self.outcome.warnings:
             self.outcome.warnings.append(problem)
+
+
+def _has(shares: Mapping[str, float]) -> str:
+    return f"still has {_said(shares)}" if shares else "does not say what is committed"
 
 
 def _said(shares: Mapping[str, float]) -> str:

@@ -42,7 +42,13 @@ def report(service: str, journals: Mapping[str, Any], splits: Mapping[str, Any])
     for host in sorted(splits):
         lines += _balancer(host, journals[host], splits[host])
     lines += _lost(lost)
-    lines += [f"  {host} missed events and says something else than {fleet.newest}" for host in fleet.behind]
+    if fleet.forgotten:
+        lines.append(
+            f"  no journal knows of any release, so they were lost: put /var/lib/sluice/{service} back, if there is a "
+            "copy; else the next operation takes what serves everywhere for stable"
+        )
+    else:
+        lines += [f"  {host} missed events and says something else than {fleet.newest}" for host in fleet.behind]
     lines += [
         f"  {host} tells another story: {fleet.newest} has never heard of {', '.join(releases)}"
         for host, releases in fleet.forked.items()

@@ -17,6 +17,8 @@ from .._state import COLORS, State, other, unknown_to
 
 Plan = dict[str, Any]
 CAME_TO_NOTHING = ("rolled_back", "aborted", "failed")
+UNKNOWN = "unknown"
+"""The version that serves where no journal knows of it."""
 
 
 class Fleet:
@@ -34,11 +36,31 @@ class Fleet:
         self.journals = journals
         self.splits = splits
         self.newest = max(sorted(journals), key=self._knows)
+        self._adopted = self._serving()
 
     @property
     def state(self) -> State:
-        """The state of the balancer that knows most; the others catch up with the next operation."""
-        return dict(self.journals[self.newest]["state"])
+        """The state of the balancer that knows most; the others catch up with the next operation.
+
+        Where no journal knows of anything, and one color serves, that is what is stable.
+        """
+        return dict(self._adopted or self.journals[self.newest]["state"])
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether traffic flows of which no journal knows anything: they were lost."""
+        states = [journal["state"] for journal in self.journals.values()]
+        knows = any(state["operations"] or state["stable"] or state["release"] for state in states)
+        return not knows and any(any(shares.values()) for shares in self.every_share())
+
+    def _serving(self) -> Optional[State]:
+        shares = self.every_share()
+        if not self.forgotten or any(one != shares[0] for one in shares) or 100.0 not in shares[0].values():
+            return None
+        color = next(color for color in COLORS if shares[0][color] == 100)
+        held = {"version": UNKNOWN, "release_id": None, "warm": True, "rolled_back": False, "reversible": True}
+        colors = {one: held if one == color else None for one in COLORS}
+        return {**self.journals[self.newest]["state"], "stable": color, "shares": shares[0], "colors": colors}
 
     @property
     def behind(self) -> list[str]:
@@ -99,6 +121,22 @@ class Fleet:
                 forked=self.forked,
             )
 
+    def require_memory(self) -> None:
+        """Some journal knows where the traffic belongs, or all of it goes to one color everywhere."""
+        if self.forgotten and not self._adopted:
+            raise StateError(
+                f"service {self.service}: no journal knows of any release, but the traffic is divided, "
+                f"{self._divided()}: the journals were lost. Put /var/lib/sluice/{self.service} back on one of the "
+                "balancers, or bring all traffic to one color by hand, as docs/killed.md says. Nothing was changed"
+            )
+
+    def _divided(self) -> str:
+        return "; ".join(
+            f"{host} {what} " + " and ".join(f"{shares[color]:g} % to {color}" for color in COLORS)
+            for where, what in (("runtime", "sends"), ("disk", "is committed to send"))
+            for host, shares in self.shares(where).items()
+        )
+
     def require_lease(self) -> None:
         """Every balancer can take its traffic back by itself."""
         for host in sorted(self.journals):
@@ -111,11 +149,20 @@ class Fleet:
         """What every plan needs to begin with the same on all balancers.
 
         ``expects``: by balancer what its journal must still say when the lock is taken. ``catch_up``: None, or the
-        balancers that missed something, the one that knows, and its state.
+        balancers that missed something, the one that knows, and its state; ``adopted`` where none knows and that state
+        is what serves.
         """
         behind = self.behind
         catch_up = (
-            {"hosts": behind, "from": self.newest, "state": self.state, "forked": self.forked} if behind else None
+            {
+                "hosts": behind,
+                "from": self.newest,
+                "state": self.state,
+                "forked": self.forked,
+                "adopted": self._adopted is not None,
+            }
+            if behind
+            else None
         )
         expects = {host: _expects(self.journals[host]["state"]) for host in self.journals}
         return {"expects": expects, "catch_up": catch_up}

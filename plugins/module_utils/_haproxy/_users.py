@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from .._errors import BalancerError
 from ._socket import RuntimeSocket
 from ._stats import INFO_COMMAND, parse_info, states_command
+from ._weights import WAYS
 
 PLACES = 10000
 NOBODY = -1
@@ -67,6 +68,11 @@ def variables(service: str) -> tuple[str, str]:
 def map_of(sock: RuntimeSocket, service: str) -> str | None:
     """The map that HAProxy reads the service's runtime state from; None where it needs none."""
     return _value(sock.run([f"show env {variables(service)[0]}"])[0])
+
+
+def way(sock: RuntimeSocket, service: str) -> str:
+    """The way of splitting that HAProxy has loaded, one of ``_weights.WAYS``."""
+    return _value(sock.run([f"show env sluice_By_{service}"])[0]) or WAYS[0]
 
 
 def read(sock: RuntimeSocket, service: str, pid: int) -> Users | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import resource
+import shutil
 import threading
 from typing import Any
 
 import pytest
 from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal, _lease_expired
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import BalancerError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._files import mutex
 from step_machine import ALL_GREEN, SPLIT_5, SPLIT_25, STABLE, Machine, full_disk, weights
 
@@ -58,6 +60,38 @@ def test_a_timer_whose_lease_has_ended_does_nothing(machine: Machine) -> None:
     machine.fire()
     assert machine.seen() == before
     assert machine.runtime == weights(ALL_GREEN), "a promotion is not undone"
+
+
+def cleared(machine: Machine) -> None:
+    """By hand, to get rid of a lock that seems stuck."""
+    shutil.rmtree(machine.paths.lock.parent)
+
+
+def test_a_lease_that_somebody_has_removed_with_its_lock_falls_back_all_the_same(machine: Machine) -> None:
+    machine.take(SPLIT_25)
+    cleared(machine)
+    done = machine.fire_process()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert machine.runtime == weights(STABLE)
+    last = _journal.read(machine.paths.journal).events[-1]
+    assert (last["event"], last["release_id"]) == ("lease_expired", "r1")
+
+
+def test_but_not_to_what_a_disk_has_that_did_not_take_the_way_back(machine: Machine) -> None:
+    machine.take(ALL_GREEN)
+    machine.promote()
+    machine.take(ALL_GREEN, lease=30.0, release_id="r1")
+    late = dict(machine.timers.running)
+    broken = machine.paths.config.with_name("zz-broken.cfg")
+    broken.write_text("frontend of nobody\n    bind nowhere\n")
+    with pytest.raises(BalancerError, match="the traffic was taken away"):
+        machine.back()
+    broken.unlink()
+    cleared(machine)
+    ((unit, command),) = late.items()
+    machine.timers.start(unit, 30, command)
+    machine.fire_process(unit)
+    assert machine.runtime == weights(STABLE)
 
 
 def machine_command(machine: Machine) -> list[str]:
@@ -166,4 +200,6 @@ def test_the_command_names_every_folder_so_that_no_default_is_taken(machine: Mac
         machine.paths.run_dir,
         "--config-dir",
         machine.paths.config_dir,
+        "--release-id",
+        "r1",
     ]

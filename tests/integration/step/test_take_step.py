@@ -375,6 +375,22 @@ def test_nor_does_one_that_ends_after_it(machine: Machine, back: bool) -> None:
     assert not machine.led
 
 
+@pytest.mark.parametrize(
+    "damage", [lambda path: path.unlink(), lambda path: path.write_text("backend shop\n")], ids=["gone", "edited"]
+)
+def test_a_way_back_does_not_wait_for_the_services_file(machine: Machine, damage: Callable[[Any], object]) -> None:
+    machine.take(ALL_GREEN)
+    damage(machine.paths.config)
+    with pytest.raises(BalancerError, match=r"traffic was taken away, but .* the disk does not say what is"):
+        machine.back()
+    assert machine.runtime == weights(STABLE)
+    assert not machine.led, "it would fall back to nothing"
+    assert machine.events[-2:] == ["commit_failed", "rolled_back"]
+    with pytest.raises((BalancerError, StateError), match=r"shop\.cfg|first line"):
+        machine.take(ALL_GREEN)
+    assert machine.runtime == weights(STABLE), "a step forward needs the file"
+
+
 class TestOnlyWhatWasJudgedIsCommitted:
     def test_not_after_the_lease_ran_out(self, machine: Machine) -> None:
         machine.take(ALL_GREEN)

@@ -125,6 +125,19 @@ class TestRotation:
         assert len(_journal.segments(path)) == _journal.SEGMENTS_KEPT
         assert _journal.read(path).events[0]["event"] == "snapshot"
 
+    def test_where_the_line_that_holds_the_state_is_lost_the_segment_before_stands_for_it(self, path: Path) -> None:
+        before = _state.derive(_journal.read(path).events)
+        first, *rest = path.read_text().splitlines(keepends=True)
+        path.write_text("".join([first.replace('"event"', '"evxnt"'), *rest]))
+        assert _state.derive(_journal.read(path).events) == before
+        assert _journal.damage(path) != []
+
+    def test_but_not_where_more_is_lost_that_may_have_changed_it(self, path: Path) -> None:
+        for _ in range(2):
+            _journal.append(path, "shift", "r60", {})
+        path.write_text("".join(path.read_text().splitlines(keepends=True)[-1:]))
+        assert _journal.read(path).events[0]["seq"] > 120, "nothing of the segment before"
+
     def test_an_edit_in_an_old_segment_is_found(self, path: Path) -> None:
         old = _journal.segments(path)[-1]
         lines = old.read_text().splitlines(keepends=True)

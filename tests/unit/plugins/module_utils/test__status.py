@@ -11,6 +11,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._status import re
 
 ON_BLUE = {"blue": 100.0, "green": 0.0}
 ON_GREEN = {"blue": 0.0, "green": 100.0}
+NOWHERE = {"blue": 0.0, "green": 0.0}
 SPLIT_5 = {"blue": 95.0, "green": 5.0}
 ROLLING = ("shift", {})
 
@@ -77,13 +78,19 @@ def test_a_service_at_rest_is_told_in_few_lines() -> None:
 def test_the_first_line_says_what_serves_and_where_a_rollback_would_go() -> None:
     reverted = events(("reverted", {"from_color": "green", "to_color": "blue", "cause": "operator"}), release_id="r3")
     cases = {
-        "never released": [],
         "blue serves v1; nothing warm to go back to on green": V1,
         "green serves v2; blue keeps v1 warm, rollback goes there": [*V1, *released("v2", "green", "r2")],
         "blue serves v1; green holds v2, which was rolled back": [*V1, *released("v2", "green", "r2"), *reverted],
     }
     for headline, given in cases.items():
         assert lines(given)[0] == f"shop: {headline}"
+
+
+def test_traffic_of_which_no_journal_knows_anything_is_no_service_that_was_never_released() -> None:
+    assert lines([], NOWHERE)[0] == "shop: never released"
+    told = lines([], ON_GREEN)
+    assert told[0] == "shop: green serves unknown; nothing warm to go back to on blue"
+    assert any("no journal knows of any release, so they were lost: put /var/lib/sluice/shop" in line for line in told)
 
 
 @pytest.mark.parametrize(

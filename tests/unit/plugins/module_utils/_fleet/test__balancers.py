@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _state
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import StateError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._balancers import Fleet
 from ansible_collections.sluice.bluegreen.plugins.module_utils._fleet._deploy import deploy_plan
@@ -13,6 +14,7 @@ from observed_fleet import (
     NOWHERE,
     ON_BLUE,
     ON_GREEN,
+    PAUSED_25,
     SERVERS,
     V1_ON_BLUE,
     V2_ON_GREEN,
@@ -104,3 +106,39 @@ def test_two_long_journals_that_differ_are_two_stories_all_the_same() -> None:
     started = event("release_started", "strange", version="v9", color="blue")
     fleet = two([*operations(200), started], operations(201))
     assert list(fleet.forked.values()) in ([["strange"]], [["b200"]])
+
+
+class TestJournalsThatWereLost:
+    """As with a disk that is not mounted: HAProxy goes on, and nothing says what it does."""
+
+    @pytest.mark.parametrize(("shares", "color"), [(ON_BLUE, "blue"), (ON_GREEN, "green")])
+    def test_what_serves_everywhere_is_stable(self, shares: dict[str, float], color: str) -> None:
+        lost = fleet([], shares)
+        lost.require_memory()
+        plan = deploy_plan(lost, "v9")
+        assert (plan["stable"], plan["candidate"], plan["first"]) == (color, _state.other(color), False)
+        catch_up = lost.common["catch_up"]
+        assert (catch_up["hosts"], catch_up["adopted"]) == (["lb1", "lb2"], True)
+        assert _state.derive([event("caught_up", state=catch_up["state"])])["stable"] == color
+        assert lost.common["expects"]["lb1"]["stable"] is None, "the lock is compared with what the journal says"
+
+    def test_a_way_back_does_not_take_the_traffic_away_from_it(self) -> None:
+        lost = fleet([], ON_BLUE)
+        with pytest.raises(StateError, match="nothing warm to go back to from blue: green is empty"):
+            rollback_plan(lost, SERVERS, False, False)
+        assert rollback_plan(lost, SERVERS, False, False, abort=True)["to"] == "blue"
+
+    def test_what_is_divided_is_for_a_person_to_decide(self) -> None:
+        with pytest.raises(StateError, match=r"no journal .*lb1 sends 75 % to blue and 25 % to green.* were lost"):
+            fleet([], PAUSED_25).require_memory()
+        with pytest.raises(StateError, match="the journals were lost"):
+            fleet([], ON_BLUE, disk=ON_GREEN).require_memory()
+
+    def test_a_service_without_traffic_was_never_released(self) -> None:
+        fleet([], NOWHERE).require_memory()
+        assert deploy_plan(fleet([], NOWHERE), "v1")["first"]
+
+    def test_one_journal_that_knows_is_enough(self) -> None:
+        known = two([], V2_ON_GREEN)
+        known.require_memory()
+        assert known.common["catch_up"]["adopted"] is False
