@@ -237,7 +237,7 @@ class Playbook:
         inventory = {"balancers": {"hosts": hosts, "vars": local}}
         (folder / "hosts.yml").write_text(yaml.safe_dump(inventory))
         (folder / "play.yml").write_text(yaml.safe_dump([self._play(gate)]))
-        (folder / "ansible.cfg").write_text("[defaults]\n")
+        (folder / "ansible.cfg").write_text("[defaults]\ninternal_poll_interval = 0.01\n")
         self.process = subprocess.Popen(
             [str(PLAYBOOK), "-i", str(folder / "hosts.yml"), str(folder / "play.yml"), *more],
             env={

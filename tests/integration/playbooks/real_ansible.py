@@ -75,7 +75,7 @@ def started(
 ) -> subprocess.Popen[str]:
     """The same while it runs, in a session of its own; :func:`finished` reads what it said."""
     (folder / "hosts.yml").write_text(yaml.safe_dump(dict(inventory), sort_keys=False), encoding="utf-8")
-    (folder / "ansible.cfg").write_text("[defaults]\n", encoding="utf-8")
+    (folder / "ansible.cfg").write_text("[defaults]\ninternal_poll_interval = 0.01\n", encoding="utf-8")
     if not isinstance(playbook, str):
         (folder / "play.yml").write_text(yaml.safe_dump(playbook, sort_keys=False), encoding="utf-8")
     env = {
