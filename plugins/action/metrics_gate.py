@@ -129,6 +129,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "type": "dict",
         "options": {"requests": {"type": "int", "required": True}, "errors": {"type": "int", "required": True}},
     },
+    "first_release": {"type": "bool", "default": False},
     "stage": {"type": "int", "default": 1},
     "look": {"type": "int", "default": 1},
     "second_look": {"type": "bool", "default": False},
@@ -199,6 +200,7 @@ class ActionModule(ActionBase):
             weights=_weights(args["weights"]),
             lease=args["lease"],
             ages={entry["name"]: float(entry["age"]) for entry in args["servers"] if entry.get("age") is not None},
+            concurrent=args["baseline"] == "concurrent",
             baseline=_baseline(args, servers),
             reference=(args["carry"] or {}).get("reference") or {},
         )
@@ -246,6 +248,7 @@ class _Look:
         for gate, series in self._series.items():
             pool.add(f"totals {gate}", partial(_totals, gate, series, colors, servers))
         self._playbook = os.getppid()
+        self._told_ages: set[str] = set()
 
     def observe(self, line: Optional[_tape.Line], seconds: float, due: Sequence[str]) -> Observation:
         if os.getppid() != self._playbook:
@@ -255,6 +258,7 @@ class _Look:
         questions.update({threshold_gate(name): None for name in due})
         questions.update({f"totals {gate}": None for gate in self._series})
         answers = self._pool.ask(questions, seconds)
+        self._told_ages |= {name for name in self._balancers if "deployed" in (answers[name] or {})}
         return Observation(
             balancers={name: answers[name] for name in self._balancers},
             thresholds={name: _reading(answers[threshold_gate(name)]) for name in due},
@@ -274,7 +278,10 @@ class _Look:
                 self._warn(f"{name}: the gate itself could not take the traffic back, the play tries again: {why}")
 
     def _ticks(self, line: Optional[_tape.Line]) -> dict[str, Any]:
-        return {name: (TICK_MODULE, tick_arguments(self._args, name, line)) for name in self._balancers}
+        return {
+            name: (TICK_MODULE, tick_arguments(self._args, name, line, deployed=name not in self._told_ages))
+            for name in self._balancers
+        }
 
 
 def _read(threshold: Threshold, colors: Mapping[str, str], env: Mapping[str, str], _question: object) -> dict[str, Any]:
@@ -318,14 +325,16 @@ def balancer_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]
     return arguments
 
 
-def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line]) -> dict[str, Any]:
-    """Arguments of ``haproxy_tick`` for one balancer."""
+def tick_arguments(
+    args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line], *, deployed: bool
+) -> dict[str, Any]:
+    """Arguments of ``haproxy_tick`` for one balancer; ``deployed``: whether it is to say how old the candidate is."""
     arguments = balancer_arguments(args, balancer)
     latency = args["gates"].get("latency")
     if latency is not None and latency.get("source") in (None, "haproxy"):
         arguments["latency"] = True
     if args["release_id"]:
-        arguments["deployed"] = line is None
+        arguments["deployed"] = deployed
         arguments["tape"] = {"name": _tape_name(args), "line": line}
     return arguments
 
@@ -377,6 +386,7 @@ def _judge(
         carry=args["carry"],
         stable_rate=args["stable_rate"],
         policies=policies,
+        has_stable=args["source"] != "tape" and not args["first_release"] and bool(servers["stable"]),
     )
 
 

@@ -273,7 +273,7 @@ options:
   stable_rate:
     description:
       - What the stable color did before, for O(baseline=none). By default it is taken from O(carry), else from what the
-        balancers have counted of the stable color since they were started.
+        balancers have counted of the stable color since they were started; at least 500 requests are needed.
     type: dict
     suboptions:
       requests:
@@ -284,6 +284,12 @@ options:
         description: Bad ones among them.
         type: int
         required: true
+  first_release:
+    description:
+      - Whether no color has served before, for O(baseline=none). Else nothing is promoted without a limit for errors,
+        where these are judged at all; a tape, which does not know, needs none.
+    type: bool
+    default: false
   stage:
     description: Number of the stage; part of the name of its tape.
     type: int

@@ -11,6 +11,7 @@ from math import inf
 from typing import Any, Optional
 
 from ._counters import Counters, Increases, add_buckets, add_up, clamped, process
+from ._evidence import Count
 from ._health import is_up
 from ._latency import Reference, unpack
 from ._settings import Settings
@@ -54,6 +55,8 @@ class Watch:
 
     A candidate that is left out has the age that the balancers' journals give it, others are not warming up.
     """
+    concurrent: bool = True
+    """Whether the stable color serves at the same time; where not, its totals of before are on each line."""
     baseline: Sequence[str] = ()
     """The stable servers to compare with; all of them where empty."""
     reference: Mapping[str, Any] = field(default_factory=dict)
@@ -138,33 +141,22 @@ class Lines:
             "stable": list(watch.baseline or watch.servers["stable"]),
         }
         self._ages = dict(watch.ages)
+        # By balancer what its first answer said: it may come late, and the others' do not stand in for it.
+        self._deployed: dict[str, float] = {}
+        self._before: dict[str, Count] = {}
         self._seen = dict.fromkeys(watch.balancers, 0.0)
         self._counted_until = 0.0
-
-    def note_ages(self, observation: Observation) -> None:
-        """The candidate's containers are as old as its deployment, by the journal of whoever knows of it."""
-        answers, _ = self._answers(observation)
-        known = [float(answer["deployed"]) for answer in answers.values() if answer.get("deployed") is not None]
-        if known:
-            for name in self._watch.servers["candidate"]:
-                self._ages.setdefault(name, min(known))
-
-    def stable_totals(self, observation: Observation) -> tuple[int, int]:
-        """Requests and errors of the stable color since the balancers were started."""
-        names = self._watch.servers["stable"]
-        answers, _ = self._answers(observation)
-        counted = [
-            answer["servers"][name] for answer in answers.values() for name in names if name in answer["servers"]
-        ]
-        unanswered = sum(max(0, int(server["unanswered"])) for server in counted)
-        requests, bad = (sum(int(server[what]) for server in counted) for what in ("requests", "bad"))
-        return requests + unanswered, bad + unanswered
 
     def line(self, at: float, observation: Observation) -> Line:
         """The line of the tick ``at`` seconds after the begin; the first one only sets where counting begins."""
         answers, missed = self._answers(observation)
         line: Line = {"t": at}
         since, self._counted_until = self._counted_until, at
+        self._note_ages(at, answers)
+        if not self._watch.concurrent:
+            self._note_before(answers)
+            if len(self._before) == len(self._watch.balancers):
+                line["before"] = [sum(counts) for counts in zip(*self._before.values())]
         if answers:
             found = _Found(self._compared)
             self._count_errors(found, answers, observation)
@@ -205,6 +197,23 @@ class Lines:
             else:
                 answers[balancer] = answer
         return answers, missed
+
+    def _note_ages(self, at: float, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """The candidate's containers are as old as its deployment, by the journal of whoever knows of it."""
+        for balancer, answer in answers.items():
+            if answer.get("deployed") is not None:
+                self._deployed.setdefault(balancer, float(answer["deployed"]) - at)
+        if self._deployed:
+            age = min(self._deployed.values())
+            self._ages.update({name: age for name in self._watch.servers["candidate"] if name not in self._watch.ages})
+
+    def _note_before(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """Requests and bad ones of the stable color since each balancer was started."""
+        for balancer, answer in answers.items():
+            servers = [answer["servers"][name] for name in self._watch.servers["stable"] if name in answer["servers"]]
+            unanswered = sum(max(0, int(server["unanswered"])) for server in servers)
+            requests, bad = (sum(int(server[what]) for server in servers) for what in ("requests", "bad"))
+            self._before.setdefault(balancer, (requests + unanswered, bad + unanswered))
 
     def _count_errors(self, found: _Found, answers: Mapping[str, Mapping[str, Any]], observation: Observation) -> None:
         # Also where errors come from elsewhere: the totals must be followed from the first answer on.

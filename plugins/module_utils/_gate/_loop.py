@@ -16,7 +16,6 @@ from ._lines import Lines, Observation, Watch
 from ._sentence import Names, progress
 from ._settings import Settings
 from ._tape import Line
-from ._threshold_judge import ThresholdJudge
 from ._verdict import at_timeout, look_again
 
 OUTCOMES = {"promote": "promote", "rollback": "rollback", "hold": "pause"}
@@ -135,10 +134,7 @@ class GateLoop:
         fenced = _fenced(observation)
         if fenced:
             return self._superseded(0.0, fenced), None
-        self._lines.note_ages(observation)
         line = self._lines.line(0.0, observation)
-        if isinstance(self._judge, ThresholdJudge):
-            self._judge.note_stable(*self._lines.stable_totals(observation))
         if "split_lost" in line or "down" in line:
             result = self._judge.tick(line)
             if result["verdict"] == "rollback":

@@ -14,6 +14,7 @@ is a tick without data. What else a verdict rests on is on the line too, where t
 - ``split_lost``: how the split read back differs from the one that was set;
 - ``missing``: by gate (``errors``, ``latency``) what of a source of its own is missing: ``{"source_down": reason}`` or
   ``{"no_data": reason}``;
+- ``before``: ``[requests, bad]`` of the stable color before a stage in which it does not serve, once it is known;
 - ``warmup``: by server for how many seconds its container has run, where that is too short to be counted;
 - ``reference``: the stable color's quantiles that latencies are compared with, ``{"beta": {"p50": seconds, ...}}``, or
   while they are taken ``{"responses": so many so far, "needed": so many more}``, both in the tick that completes
@@ -131,6 +132,8 @@ def check(line: Any, where: str) -> None:
             raise InputError(f"{where}: {color} must be an object with one entry a server")
         for server, entry in servers.items():
             _check_server(color, entry, f"{where}: {color} server {server}")
+    if "before" in line:
+        _check_counts(line["before"], 2, f"{where}: before")
     for name in ("down", "missed", "thresholds", "missing", "warmup", "reference"):
         if not isinstance(line.get(name, {}), dict):
             raise InputError(f"{where}: {name} must be an object")

@@ -243,8 +243,8 @@ def test_answers_are_awaited_for_a_tick_at_most_and_first_for_part_of_the_lease(
 
 
 def stage_at_100(world, **settings):
-    judge = ThresholdJudge(Settings(dwell=20, **settings), names=NAMES, servers=SERVERS)
-    watch = Watch("shop stage 4 (100 %)", BOTH, SERVERS, lease=30.0)
+    judge = ThresholdJudge(Settings(dwell=20, **settings), names=NAMES, servers=SERVERS, has_stable=True)
+    watch = Watch("shop stage 4 (100 %)", BOTH, SERVERS, lease=30.0, concurrent=False)
     return GateLoop(
         watch,
         judge,
@@ -265,6 +265,60 @@ def test_without_a_limit_the_stable_colors_totals_before_the_stage_give_one():
     bad = stage_at_100(world).run()
     assert (bad["verdict"], bad["cause"]) == ("rollback", "errors")
     assert "from blue's 1 % before" in bad["message"]
+
+
+GONE = {"unreachable": True, "msg": "timed out"}
+
+
+@pytest.mark.parametrize("silent", [["lb1"], ["lb1", "lb2"]])
+def test_a_first_look_without_an_answer_costs_no_limit(silent):
+    world = World(per_tick={"green1": (500, 0), "green2": (500, 0)})
+    # What the idle balancer knows is not the stable color's rate.
+    world.totals["lb1"]["blue1"], world.totals["lb2"]["blue1"] = (90_000, 90), (4, 2)
+    world.failures.update(dict.fromkeys(silent, GONE))
+    world.script[3] = [lambda w: w.failures.clear()]
+    good = stage_at_100(world).run()
+    assert good["verdict"] == "promote"
+    assert good["evidence"]["stable"] == {"requests": 90_004, "errors": 92}, "each balancer's first answer, once"
+    world = World(per_tick={"green1": (500, 150), "green2": (500, 150)})
+    world.failures.update(dict.fromkeys(silent, GONE))
+    world.script[2] = [lambda w: w.failures.clear()]
+    bad = stage_at_100(world).run()
+    assert (bad["verdict"], bad["cause"]) == ("rollback", "errors"), bad["message"]
+
+
+@pytest.mark.parametrize("before", [(0, 0), (1, 1), (200, 0)])
+def test_too_little_known_of_the_stable_color_is_no_limit_and_never_passed_in_silence(before):
+    def at_100(bad, on_timeout):
+        world = World(per_tick={"green1": (500, bad), "green2": (500, bad)})
+        for totals in world.totals.values():
+            totals["blue1"] = before
+        return stage_at_100(world, on_timeout=on_timeout, timeout=60.0).run()
+
+    clean = at_100(0, "pause")
+    assert (clean["outcome"], clean["cause"]) == ("pause", "too_few_requests")
+    assert "write one as gates.errors.max_error_ratio on the page" in clean["message"]
+    assert at_100(0, "promote")["outcome"] == "promote", "on_timeout decides, as in every stage with few requests"
+    failing = at_100(150, "promote")
+    assert (failing["outcome"], failing["held_for"]) == ("pause", "no_data"), "errors with nothing to hold against"
+    assert "requests to green failed, and of blue" in failing["message"]
+
+
+def test_a_first_release_needs_no_limit():
+    world = World(per_tick={"green1": (500, 0), "green2": (500, 0)})
+    for totals in world.totals.values():
+        totals["blue1"] = (0, 0)
+    loop = stage_at_100(world)
+    loop._judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS)
+    assert loop.run()["verdict"] == "promote"
+
+
+def test_what_was_recorded_at_100_per_cent_replays_with_the_same_limit():
+    world = World(per_tick={"green1": (500, 40), "green2": (500, 40)})
+    live = stage_at_100(world).run()
+    tape = [line for line in world.lines if line] + world.recorded
+    judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS)
+    assert {**replay(tape, judge, label="shop", say=world.said.append), "carry": None} == {**live, "carry": None}
 
 
 def test_a_limit_that_was_written_is_the_one_that_holds():
@@ -396,6 +450,17 @@ def test_a_container_is_as_old_as_the_journal_says_and_not_counted_while_it_is_y
     assert "hold warmup - warming up: green1 has run for 18 s, green2 has run for 18 s" in world.said[0]
     assert world.lines[5]["colors"]["candidate"] == {"green1": {"errors": [120, 0]}, "green2": {"errors": [120, 0]}}
     assert "warmup" not in world.lines[5]
+
+
+def test_an_age_that_comes_late_is_an_age():
+    world = World()
+    plain = world.answer
+    world.answer = lambda balancer: {**plain(balancer), "deployed": 5.0 + 5.0 * (world.looks - 1)}
+    world.failures.update(dict.fromkeys(BOTH, GONE))
+    world.script[2] = [lambda w: w.failures.clear()]
+    world.loop(Settings(warmup=30)).run()
+    young = [sorted(line.get("warmup", {})) for line in world.lines[2:9]]
+    assert young == [["green1", "green2"]] * 5 + [[]] * 2, "5 s at the begin, 30 s with the tick that begins at 25 s"
 
 
 def test_only_the_chosen_part_of_the_stable_color_is_compared_with():
