@@ -16,7 +16,7 @@ from ._health import is_up
 from ._latency import Reference, unpack
 from ._settings import Settings
 from ._sources import Reading
-from ._tape import Line
+from ._tape import COLORS, Line
 
 NO_HISTOGRAM = (
     "HAProxy on {balancer} counts no latencies: that needs HAProxy 2.2 or newer, and its configuration written by "
@@ -56,7 +56,10 @@ class Watch:
     A candidate that is left out has the age that the balancers' journals give it, others are not warming up.
     """
     concurrent: bool = True
-    """Whether the stable color serves at the same time; where not, its totals of before are on each line."""
+    """Whether the stable color serves at the same time.
+
+    Where it does not, nothing is asked of it in a tick, and its totals of before are on each line.
+    """
     baseline: Sequence[str] = ()
     """The stable servers to compare with; all of them where empty."""
     reference: Mapping[str, Any] = field(default_factory=dict)
@@ -87,11 +90,13 @@ class _Found:
 class _Apart:
     """Totals of a source of its own, which is asked more often than it looks itself.
 
-    Both colors' totals move at moments of their own, and a tick in which only one of them moved says nothing: so what
-    came is kept until there are requests of both. That looks at how many requests there are, never at how they went.
+    The colors' totals move at moments of their own, and a tick in which only one of them moved says nothing: so what
+    came is kept until there are requests of all ``colors``, those that are judged. That looks at how many requests
+    there are, never at how they went.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, colors: Sequence[str]) -> None:
+        self._colors = colors
         self._increases: dict[str, Increases] = {}
         self._kept: dict[str, dict[str, list[int]]] = {}
         self._bounds: Any = None
@@ -109,14 +114,14 @@ class _Apart:
             # Another histogram than before: counting begins anew.
             self._bounds, self._increases, self._kept = totals.get("bounds"), {}, {}
         for color, servers in totals["totals"].items():
-            if not servers:
+            if not servers and color in self._colors:
                 missing["no_data"] = f"the queries give nothing for the {color} color"
             kept = self._kept.setdefault(color, {})
             for name, more in self._increases.setdefault(color, Increases()).update(color, servers).items():
                 kept[name] = [a + b for a, b in zip(kept.get(name, [0] * len(more)), more)]
         if missing:
             return None
-        if not all(any(map(any, servers.values())) for servers in self._kept.values()):
+        if not all(any(map(any, self._kept.get(color, {}).values())) for color in self._colors):
             return {
                 color: {name: [0] * len(counts) for name, counts in servers.items()}
                 for color, servers in self._kept.items()
@@ -134,7 +139,8 @@ class Lines:
         self._settings = settings
         self._counters = Counters(doubtful=watch.servers["stable"])
         self._buckets = Increases()
-        self._apart: dict[str, _Apart] = {gate: _Apart() for gate in settings.elsewhere}
+        judged = COLORS if watch.concurrent else COLORS[:1]
+        self._apart: dict[str, _Apart] = {gate: _Apart(judged) for gate in settings.elsewhere}
         self._reference = Reference(settings.latency, settings.slowdown, settings.promote_slowdown, watch.reference)
         self._compared = {
             "candidate": list(watch.servers["candidate"]),

@@ -500,6 +500,27 @@ def test_totals_of_a_source_of_its_own_are_kept_until_both_colors_moved():
     assert [color["stable"]["pod-1"]["errors"][0] for color in colors] == [0, 2000, 0, 0, 3000, 0]
 
 
+def asked_of_prometheus(world, bad, stable, **settings):
+    """A gate at 100 % whose errors come from Prometheus: 600 requests of the candidate a tick, ``stable`` stands."""
+    loop = stage_at_100(world, elsewhere=("errors",), **settings)
+
+    def observe(line, seconds, due):
+        seen = world.observe(line, seconds, due)
+        candidate = {name: [300 * world.looks, bad * world.looks] for name in SERVERS["candidate"]}
+        return Observation(seen.balancers, {}, {"errors": {"totals": {"candidate": candidate, "stable": stable}}})
+
+    loop._observe = observe
+    return loop
+
+
+@pytest.mark.parametrize("stable", [{"blue1": [90_000, 90]}, {}])
+def test_at_100_per_cent_prometheus_is_asked_for_the_candidate_alone(stable):
+    good = asked_of_prometheus(World(), 0, stable, max_error_ratio=0.01).run()
+    assert (good["verdict"], good["evidence"]["candidate"]["requests"]) == ("promote", 600 * 4), good["message"]
+    bad = asked_of_prometheus(World(), 100, stable, max_error_ratio=0.01).run()
+    assert (bad["verdict"], bad["cause"]) == ("rollback", "errors"), bad["message"]
+
+
 def test_a_policy_ends_the_gate_before_its_time():
     world = World()
     loop = world.loop(thresholds=[LIMIT])
