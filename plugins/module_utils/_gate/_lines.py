@@ -147,9 +147,10 @@ class Lines:
             "stable": list(watch.baseline or watch.servers["stable"]),
         }
         self._ages = dict(watch.ages)
-        # By balancer what its first answer said: it may come late, and the others' do not stand in for it.
+        # What each one's first answer said: it may come late, and the others' do not stand in for it.
         self._deployed: dict[str, float] = {}
         self._before: dict[str, Count] = {}
+        self._knows_before = ("errors",) if "errors" in self._apart else tuple(watch.balancers)
         self._seen = dict.fromkeys(watch.balancers, 0.0)
         self._counted_until = 0.0
 
@@ -160,8 +161,8 @@ class Lines:
         since, self._counted_until = self._counted_until, at
         self._note_ages(at, answers)
         if not self._watch.concurrent:
-            self._note_before(answers)
-            if len(self._before) == len(self._watch.balancers):
+            self._note_before(answers, observation)
+            if len(self._before) == len(self._knows_before):
                 line["before"] = [sum(counts) for counts in zip(*self._before.values())]
         if answers:
             found = _Found(self._compared)
@@ -213,8 +214,17 @@ class Lines:
             age = min(self._deployed.values())
             self._ages.update({name: age for name in self._watch.servers["candidate"] if name not in self._watch.ages})
 
-    def _note_before(self, answers: Mapping[str, Mapping[str, Any]]) -> None:
-        """Requests and bad ones of the stable color since each balancer was started."""
+    def _note_before(self, answers: Mapping[str, Mapping[str, Any]], observation: Observation) -> None:
+        """Requests and bad ones of the stable color, from those who count the candidate's errors too.
+
+        A balancer's are those since it was started, another source's those since the stable color's processes were.
+        """
+        if "errors" in self._apart:
+            told = observation.totals.get("errors", {}).get("totals", {}).get("stable")
+            if told:
+                requests, bad = (sum(counts) for counts in zip(*told.values()))
+                self._before.setdefault("errors", (requests, min(requests, bad)))
+            return
         for balancer, answer in answers.items():
             servers = [answer["servers"][name] for name in self._watch.servers["stable"] if name in answer["servers"]]
             unanswered = sum(max(0, int(server["unanswered"])) for server in servers)

@@ -521,6 +521,16 @@ def test_at_100_per_cent_prometheus_is_asked_for_the_candidate_alone(stable):
     assert (bad["verdict"], bad["cause"]) == ("rollback", "errors"), bad["message"]
 
 
+def test_what_prometheus_counts_of_the_candidate_is_held_against_what_it_counts_of_the_stable_color():
+    # It counts more as bad than HAProxy does: 3 % of blue's requests, where HAProxy has 1 %.
+    stable = {"blue1": [50_000, 1500], "blue2": [40_000, 1200]}
+    good = asked_of_prometheus(World(), 9, stable).run()
+    assert (good["verdict"], good["evidence"]["stable"]) == ("promote", {"requests": 90_000, "errors": 2700})
+    nothing = asked_of_prometheus(World(), 0, {}, timeout=60.0, on_timeout="promote").run()
+    assert (nothing["outcome"], nothing["held_for"]) == ("pause", "no_data")
+    assert "how often blue failed before is not known; write one" in nothing["message"]
+
+
 def test_a_policy_ends_the_gate_before_its_time():
     world = World()
     loop = world.loop(thresholds=[LIMIT])
