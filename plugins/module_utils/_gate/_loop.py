@@ -9,6 +9,7 @@ Everything that takes time or touches the world (clock, sleep, balancers, source
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from math import ceil
 from typing import Any, Callable, Optional, Protocol
 
@@ -136,7 +137,8 @@ class GateLoop:
             return self._superseded(0.0, fenced), None
         line = self._lines.line(0.0, observation)
         if "split_lost" in line or "down" in line:
-            result = self._judge.tick(line)
+            # By a copy, as nothing was counted and no threshold asked yet: that must not be held against anybody later.
+            result = deepcopy(self._judge).tick(line)
             if result["verdict"] == "rollback":
                 self._say(progress(self._watch.label, result, self._judge.names))
                 return result, line

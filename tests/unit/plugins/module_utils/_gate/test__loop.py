@@ -14,6 +14,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_
 NAMES = Names("green", "blue")
 SERVERS = {"candidate": ["green1", "green2"], "stable": ["blue1"]}
 WEIGHTS = {"green1": 3, "green2": 3, "blue1": 94}
+FORCED_BACK = {"no_data": "rollback", "source_down": "rollback"}
 LIMIT = Threshold("p99", max=1.0, url="http://prometheus", query="x")
 
 
@@ -234,6 +235,28 @@ def test_thresholds_are_looked_at_in_the_same_tick():
     result = world.loop(thresholds=[LIMIT]).run()
     assert (result["verdict"], result["cause"], result["elapsed"]) == ("rollback", "threshold", 10.0)
     assert world.recorded[0]["thresholds"] == {"p99": 2.0}
+
+
+@pytest.mark.parametrize("first_answer", [50.0, None])
+def test_a_threshold_is_without_data_only_when_it_was_asked_so_often(first_answer):
+    orders = Threshold("orders", min=1, url="http://prometheus", query="x", interval=60.0)
+    world, asked = World(), []
+    # A stable server in maintenance has the first look judged, in which no threshold is asked.
+    world.status["lb1"] = {"blue1": "MAINT"}
+    loop = world.loop(thresholds=[orders])
+    loop._judge = Judge(
+        Settings(), names=NAMES, thresholds=[orders], servers=SERVERS, policies={"threshold orders": FORCED_BACK}
+    )
+
+    def observe(line, seconds, due):
+        asked.extend(due)
+        seen = world.observe(line, seconds, due)
+        return Observation(seen.balancers, {name: 50.0 if len(asked) > 1 else first_answer for name in due})
+
+    loop._observe = observe
+    result = loop.run()
+    assert result["verdict"] == "promote", result["message"]
+    assert len(asked) == (2 if first_answer is None else 1), "again at once, and then when its interval is over"
 
 
 def test_answers_are_awaited_for_a_tick_at_most_and_first_for_part_of_the_lease():
