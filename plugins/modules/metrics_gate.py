@@ -337,8 +337,9 @@ options:
     type: float
   back:
     description:
-      - Per cent by color that are set and committed on every balancer as soon as the verdict is to roll back, before
-        this returns, as M(sluice.bluegreen.haproxy_split) does it with O(release_id).
+      - Per cent by color that are set and committed on every balancer as soon as the verdict is to roll back, or
+        as the gate itself fails in an unexpected way, before this returns, as M(sluice.bluegreen.haproxy_split) does
+        it with O(release_id).
       - What fails then is not told here, so the caller does the same again, with the event for the journal.
     type: dict
   socket:

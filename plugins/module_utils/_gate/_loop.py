@@ -13,6 +13,7 @@ from copy import deepcopy
 from math import ceil
 from typing import Any, Callable, Optional, Protocol
 
+from .._errors import SluiceError
 from ._lines import Lines, Observation, Watch
 from ._sentence import Names, progress
 from ._settings import Settings
@@ -93,7 +94,21 @@ class GateLoop:
         return {"verdict": None, "outcome": None, "cause": "check_mode", "message": message, "ticks": 0, "elapsed": 0}
 
     def run(self) -> dict[str, Any]:
-        """Tick until there is a verdict; the result of ``tape.md`` with ``outcome`` and ``carry``."""
+        """Tick until there is a verdict; the result of ``tape.md`` with ``outcome`` and ``carry``.
+
+        An error of the gate itself takes the traffic back before it is raised, since nobody looks at it any more.
+        """
+        try:
+            return self._run()
+        except SluiceError:
+            # Such as that of a playbook that is gone, whose traffic is for its lease to take back.
+            raise
+        except Exception:
+            if self._back is not None:
+                self._back()
+            raise
+
+    def _run(self) -> dict[str, Any]:
         self._began = self._clock()
         settings = self._judge.settings
         ended, line = self._start()

@@ -259,14 +259,15 @@ def reading(
     """What a threshold's source says now, as it goes onto the tape.
 
     ``colors``: what ``$color`` stands for, by role (``candidate``, ``stable``). ``env``: what a command is told beside
-    the threshold's own environment.
+    the threshold's own environment. A check that says of the candidate that it is bad has said all; of the stable color
+    that is no value.
     """
     named = colors or {}
     try:
         value = _ask(threshold, str(named.get("candidate", "")), get, env or {}, run)
-        if threshold.max_ratio is not None:
+        if threshold.max_ratio is not None and not isinstance(value, dict):
             stable = _ask(threshold, str(named.get("stable", "")), get, env or {}, run)
-            return {"candidate": _finite(value), "stable": _finite(stable)}
+            return {"candidate": _finite(value), "stable": None if isinstance(stable, dict) else _finite(stable)}
     except SourceError as error:
         return {"source_down": scrub(str(error), secrets_of(threshold))}
     return _finite(value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._lines import Observation, Watch
@@ -357,6 +358,21 @@ def test_check_mode_looks_once_and_claims_nothing():
     assert (result["verdict"], result["outcome"]) == (None, None)
     assert "would judge green on lb1, lb2 every 5 s" in result["message"]
     assert "lb2 does not answer: timed out" in result["message"]
+
+
+@pytest.mark.parametrize(("error", "went_back"), [(TypeError("of the gate"), ["back"]), (SluiceError("gone"), [])])
+def test_an_error_of_the_gate_itself_takes_the_traffic_back_at_once(error, went_back):
+    world, moved = World(), []
+    loop = world.loop()
+    loop._back = lambda: moved.append("back")
+
+    def fail(_line):
+        raise error
+
+    loop._judge.tick = fail
+    with pytest.raises(type(error)):
+        loop.run()
+    assert moved == went_back
 
 
 def test_what_was_recorded_replays_to_the_same_verdict():

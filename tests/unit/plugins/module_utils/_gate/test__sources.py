@@ -220,6 +220,16 @@ def test_a_check_of_ones_own_says_by_its_exit_status_and_its_json_what_it_found(
         assert said == found
 
 
+def test_a_check_of_both_colors_that_says_bad_is_one_failure_of_the_candidate_and_no_value_of_the_stable_color():
+    def found(bad):
+        script = f"import sys; print('{{\"value\": 3}}'); raise SystemExit(sys.argv[1] == {bad!r})"
+        return reading(own_check(script, max_ratio=2.0), colors=COLORS)
+
+    assert found("none") == {"candidate": 3.0, "stable": 3.0}
+    assert found("green")["verdict"] == "bad"
+    assert found("blue") == {"candidate": 3.0, "stable": None}
+
+
 def test_a_check_that_is_not_there_is_a_source_that_is_down_and_what_it_started_ends_with_it(tmp_path):
     missing = Threshold("own", source="command", command=["/nonexistent/check"])
     assert "check: cannot be started" in reading(missing)["source_down"]
