@@ -28,7 +28,7 @@ from ._interval import RatioHistory
 from ._policy import Policies, Trouble, first
 from ._sentence import Names, sentence
 from ._settings import Settings, Threshold
-from ._tape import error_counts, has_latency, measuring, missing, slow_counts, total, unanswered
+from ._tape import awaited, error_counts, has_latency, measuring, missing, slow_counts, total, unanswered
 from ._thresholds import Thresholds
 from ._verdict import Signals, decide, ended_by, least, weakest_host
 
@@ -222,7 +222,7 @@ class Judge:
             one_host=weakest_host(self._without(), settings.host_check) if counts else None,
             e_rollback=self._together(errors, latency),
             source_down=first(troubles, "source_down"),
-            no_data=first(troubles, "no_data"),
+            no_data=first(troubles, "no_data") or awaited(line),
             warmup=warmup,
             server_down="; ".join(text for _, text in sorted(health.missing.items())) if short else None,
             useless=health.useless,

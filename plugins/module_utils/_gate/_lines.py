@@ -24,6 +24,10 @@ NO_HISTOGRAM = (
 )
 
 
+# A series may begin with a server's first request, and Prometheus looks every minute where nobody says otherwise.
+SCRAPED_WITHIN = 60.0
+
+
 @dataclass(frozen=True)
 class Observation:
     """What was seen at one tick.
@@ -151,6 +155,8 @@ class Lines:
         self._deployed: dict[str, float] = {}
         self._before: dict[str, Count] = {}
         self._knows_before = ("errors",) if "errors" in self._apart else tuple(watch.balancers)
+        # When the balancers first counted a request of a candidate server in this stage.
+        self._asked: dict[str, float] = {}
         self._seen = dict.fromkeys(watch.balancers, 0.0)
         self._counted_until = 0.0
 
@@ -235,6 +241,9 @@ class Lines:
         # Also where errors come from elsewhere: the totals must be followed from the first answer on.
         of_balancers = add_up([self._counters.update(name, answer) for name, answer in sorted(answers.items())])
         increases: Optional[ByColor] = self._by_color(of_balancers)
+        for name, (requests, _) in self._by_color(of_balancers)["candidate"].items():
+            if requests:
+                self._asked.setdefault(name, self._counted_until)
         if "errors" in self._apart:
             increases = self._from_apart("errors", found, observation)
         if increases is not None:
@@ -260,7 +269,19 @@ class Lines:
             found.missing[gate] = missing
         if increases is None:
             return None
+        self._note_silent(gate, found, observation.totals[gate]["totals"].get("candidate", {}))
         return {color: self._chosen(color, increases.get(color, {})) for color in self._compared}
+
+    def _note_silent(self, gate: str, found: _Found, known: Mapping[str, Any]) -> None:
+        """A server that had requests, and that a source which knows the inventory's names has nothing of."""
+        if not set(known) & set(self._watch.servers["candidate"]):
+            return
+        silent = {name: since for name, since in self._asked.items() if name not in known}
+        if silent:
+            names = sorted(silent)
+            text = f"nothing of {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            overdue = self._counted_until - min(silent.values()) >= SCRAPED_WITHIN
+            found.missing[gate] = {"no_data" if overdue else "awaited": f"{text}, although the balancers sent requests"}
 
     def _histograms(
         self, answers: Mapping[str, Mapping[str, Any]], found: _Found

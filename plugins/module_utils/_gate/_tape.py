@@ -13,7 +13,7 @@ is a tick without data. What else a verdict rests on is on the line too, where t
 - ``missed``: balancers that did not answer, with the reason;
 - ``split_lost``: how the split read back differs from the one that was set;
 - ``missing``: by gate (``errors``, ``latency``) what of a source of its own is missing: ``{"source_down": reason}`` or
-  ``{"no_data": reason}``;
+  ``{"no_data": reason}``, or ``{"awaited": reason}`` where it may still come and nobody is to act;
 - ``before``: ``[requests, bad]`` of the stable color before a stage in which it does not serve, once it is known;
 - ``warmup``: by server for how many seconds its container has run, where that is too short to be counted;
 - ``reference``: the stable color's quantiles that latencies are compared with, ``{"beta": {"p50": seconds, ...}}``, or
@@ -73,6 +73,12 @@ def missing(line: Mapping[str, Any], gate: str) -> Optional[Trouble]:
     """What the line says is missing of a gate's own source, or None."""
     found = line.get("missing", {}).get(gate, {})
     return next((Trouble(gate, cause, str(found[cause])) for cause in CAUSES if cause in found), None)
+
+
+def awaited(line: Mapping[str, Any]) -> Optional[str]:
+    """What of a gate's own source may still come, or None: a reason to hold, and none for a policy to act."""
+    texts = [str(found["awaited"]) for _, found in sorted(line.get("missing", {}).items()) if "awaited" in found]
+    return texts[0] if texts else None
 
 
 def measuring(line: Mapping[str, Any]) -> Optional[int]:

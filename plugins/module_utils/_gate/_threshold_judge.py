@@ -14,7 +14,7 @@ from ._judge import added, named, pair, warming
 from ._policy import Policies, Trouble, first
 from ._sentence import LIMIT_WRITTEN, Names, absolute_sentence, requests
 from ._settings import Settings, Threshold
-from ._tape import error_counts, missing, slow_counts, total, unanswered
+from ._tape import awaited, error_counts, missing, slow_counts, total, unanswered
 from ._thresholds import Thresholds
 from ._verdict import Signals, decide, ended_by, weakest_host
 
@@ -153,7 +153,7 @@ class ThresholdJudge:
             one_host=weakest_host(self._without(), settings.host_check) if counts else None,
             e_rollback=self._together(self._e_errors(), latency),
             source_down=first(troubles, "source_down"),
-            no_data=first(troubles, "no_data"),
+            no_data=first(troubles, "no_data") or awaited(line),
             warmup=warmup,
             server_down="; ".join(text for _, text in sorted(self._health.missing.items())) if short else None,
             useless=self._health.useless,

@@ -539,6 +539,35 @@ def test_totals_of_a_source_of_its_own_are_kept_until_both_colors_moved():
     assert [color["stable"]["pod-1"]["errors"][0] for color in colors] == [0, 2000, 0, 0, 3000, 0]
 
 
+@pytest.mark.parametrize(
+    ("until", "policy", "outcome"),
+    # The series that comes with a scrape after half a minute is waited for, whatever the policy.
+    [(None, "hold", "pause"), (None, "rollback", "rollback"), (8, "rollback", "promote")],
+)
+def test_a_candidate_server_that_has_requests_and_no_series_is_data_that_are_missing(until, policy, outcome):
+    world = World()
+
+    def observe(line, seconds, due):
+        seen = world.observe(line, seconds, due)
+        totals = {
+            "candidate": {"green1": [120 * world.looks, 0]},
+            "stable": {"blue1": [4000 * world.looks, 2 * world.looks]},
+        }
+        if until and world.looks >= until:
+            totals["candidate"]["green2"] = [120 * world.looks, 0]
+        return Observation(seen.balancers, {}, {"errors": {"totals": totals}})
+
+    settings = Settings(elsewhere=("errors",), timeout=150, on_timeout="promote")
+    loop = world.loop(settings)
+    loop._judge = Judge(settings, names=NAMES, servers=SERVERS, policies={"errors": {"no_data": policy}})
+    loop._observe = observe
+    result = loop.run()
+    assert result["outcome"] == outcome, result["message"]
+    if until is None:
+        assert "nothing of green2, although the balancers sent requests" in result["message"]
+    assert world.lines[2]["missing"]["errors"].keys() == {"awaited"}
+
+
 def asked_of_prometheus(world, bad, stable, **settings):
     """A gate at 100 % whose errors come from Prometheus: 600 requests of the candidate a tick, ``stable`` stands."""
     loop = stage_at_100(world, elsewhere=("errors",), **settings)
