@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _secrets, _tape
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._known import remembered
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._lines import Observation, Watch
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, replay
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._policy import ACTIONS
@@ -166,6 +167,7 @@ class ActionModule(ActionBase):
         except SluiceError as error:
             msg = _secrets.scrub(str(error), _secrets.secrets_in(args["gates"]))
             return {**result, "changed": False, "failed": True, "msg": msg, **error.details}
+        gate["known"] = remembered(gate.get("carry") or {})
         gate.update(service=args["service"], candidate=args["candidate"], stage=args["stage"], split=args["split"])
         failed = gate["outcome"] not in ("promote", None)
         return {**result, "changed": False, "failed": failed, "msg": gate["message"], **gate}

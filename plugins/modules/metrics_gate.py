@@ -268,12 +268,15 @@ options:
     choices: [concurrent, none]
     default: concurrent
   carry:
-    description: RV(carry) of the stage before. The evidence for a rollback goes on from it.
+    description:
+      - RV(carry) of the stage before. The evidence for a rollback goes on from it.
+      - Or, for O(baseline=none), its RV(known), without the evidence.
     type: dict
   stable_rate:
     description:
       - What the stable color did before, for O(baseline=none). By default it is taken from O(carry), else from what the
-        balancers have counted of the stable color since they were started; at least 500 requests are needed.
+        balancers have counted of the stable color since they were started; at least 500 requests are needed, or 1 in
+        O(gates.errors.margin).
     type: dict
     suboptions:
       requests:
@@ -496,4 +499,9 @@ carry:
   description: For the next stage's O(carry).
   type: dict
   returned: except in check mode
+known:
+  description: What of RV(carry) the journals keep, for O(carry) of the stage at 100 % in a release that is gone on with.
+  type: dict
+  returned: always
+  sample: {reference: {beta: {p50: 0.02}}, slow: {p50: [4000, 1900]}, stable: [37000, 39], thresholds: {}}
 """

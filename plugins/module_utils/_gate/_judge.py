@@ -76,7 +76,8 @@ class Judge:
         self._timed = {"candidate": 0, "stable": 0}
         self._reference: dict[str, Any] = {}
         self._ticks = 0
-        if carry:
+        # Of what a journal kept there is no evidence.
+        if carry and "errors" in carry:
             self._resume(carry)
 
     def tick(self, line: Mapping[str, Any]) -> dict[str, Any]:

@@ -220,6 +220,9 @@ def absolute_sentence(
     elif cause == "passed":
         within = f"{rate}, within {limit_text}" if limit_text else "no limit was set for errors"
         found = f"{c} is up for {settings.dwell:g} s; {within}"
+        if evidence["not_judged"]:
+            found += f"; not judged, since it is not known how {names.stable} was before: "
+            found += ", ".join(evidence["not_judged"])
     elif cause == "too_few_requests" and not limit_text:
         found = (
             f"too few requests: {names.stable} had {requests(evidence['stable']['requests'], none='none')} before that "

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, Optional
 
 from ._evidence import ERROR_GRID, Count, HostChecked, above_increments, slow_fraction, to_float
@@ -18,20 +19,19 @@ from ._tape import awaited, error_counts, missing, slow_counts, total, unanswere
 from ._thresholds import Thresholds
 from ._verdict import Signals, decide, ended_by, weakest_host
 
-# Of fewer requests one that failed would raise the limit by 0.3 percentage points and more.
-KNOWN_FROM = 500
-
 
 class ThresholdJudge:
     """Judges a candidate for ``dwell`` by its health, by thresholds, and by a fixed limit on its error rate.
 
     The limit is ``max_error_ratio``; without it ``max_ratio`` times the stable color's own rate before, plus the
     margin, where errors are gated and that rate is known: from ``stable_rate`` (requests and errors), else from
-    ``KNOWN_FROM`` requests in ``carry`` of the stage before or in ``before`` of the tape. Nothing passes without a
+    ``carry`` of the stage before or ``before`` of the tape, of so many requests that one which failed makes no more of
+    the rate than the margin (500 at 0.2 percentage points). Nothing passes without a
     limit where ``has_stable``, that is, a color has served before: what was seen of it is then too little, and what
     the candidate failed cannot be held against anything. The rollback rests on an e-value against "at most the
     limit", so chance alone does not cause it; what hits everybody (time of day, a failing database) can, which is why
-    it is weaker evidence. Latencies are judged where ``carry`` has the stable color's quantiles: of the candidate's
+    it is weaker evidence. ``carry`` may be what :mod:`._known` kept of it. Latencies are judged where it has the stable
+    color's quantiles, all of them: of the candidate's
     responses as many may be slower than ``max_slowdown`` allows as of the stable color's were slower than the quantile.
     """
 
@@ -55,17 +55,15 @@ class ThresholdJudge:
         self._candidates = set((servers or {}).get("candidate", ()))
         self._health = Health(self._candidates, settings.min_errors)
         self._has_stable = has_stable
-        self._known_from = 1 if stable_rate else KNOWN_FROM
+        self._known_from = 1 if stable_rate else ceil(1.0 / settings.d1 - 1e-9)
         self._stable = _stable_count(carry, stable_rate)
         self._seen_before = bool(self._stable[0])
         self._limit, self._limit_text = self._find_limit()
         self._e = HostChecked(len(ERROR_GRID), settings.cap)
         self._reference: dict[str, Any] = self._carry.get("reference") or {}
-        self._stable_slow = {
-            quantile: pair(self._carry["slow"][quantile])
-            for quantile in settings.latency
-            if quantile in self._reference.get("beta", {}) and quantile in self._carry.get("slow", {})
-        }
+        # Counts come by all quantiles of the page or by none, as a page that was changed meanwhile would have them.
+        complete = set(settings.latency) <= set(self._reference.get("beta", {})) & set(self._carry.get("slow", {}))
+        self._stable_slow = {quantile: pair(self._carry["slow"][quantile]) for quantile in settings.latency if complete}
         self._e_slow = {quantile: HostChecked(len(ERROR_GRID), settings.cap) for quantile in self._stable_slow}
         self._slow: dict[str, Count] = dict.fromkeys(self._stable_slow, (0, 0))
         self._total: Count = (0, 0)
@@ -169,6 +167,13 @@ class ThresholdJudge:
         """Whether there must be a limit for errors, and too little is known for one."""
         return self.settings.errors and self._has_stable and self._limit is None
 
+    def _not_judged(self) -> list[str]:
+        """What of the page would need to know how the stable color was before."""
+        if not self._has_stable:
+            return []
+        latency = ["latency"] if self.settings.latency and not self._e_slow else []
+        return [*latency, *self._thresholds.skipped]
+
     def _slow_limit(self, quantile: str) -> float:
         """The stable color's own slow fraction of before."""
         return slow_fraction(quantile, *self._stable_slow[quantile])
@@ -250,6 +255,7 @@ class ThresholdJudge:
                 for quantile, process in self._e_slow.items()
             },
             "slower": self._slower(),
+            "not_judged": self._not_judged(),
             "leave_one_out": self._without(),
             "hosts_told_apart": len(self._candidates) > 1,
             "candidate": named(self._total),

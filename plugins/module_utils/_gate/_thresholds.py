@@ -165,6 +165,11 @@ class Thresholds:
         """The stable color's last values by name."""
         return {f.threshold.name: f.stable for f in self._followed if f.stable is not None}
 
+    @property
+    def skipped(self) -> list[str]:
+        """Names of those that are not judged, for want of the stable color's value."""
+        return [followed.threshold.name for followed in self._followed if followed.skipped]
+
     def evidence(self) -> dict[str, dict[str, Any]]:
         return {
             followed.threshold.name: {
