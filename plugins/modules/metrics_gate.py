@@ -500,7 +500,7 @@ carry:
   type: dict
   returned: except in check mode
 known:
-  description: What of RV(carry) the journals keep, for O(carry) of the stage at 100 % in a release that is gone on with.
+  description: What of RV(carry) the journals keep, for O(carry) of the stage at 100 % of a release that is resumed.
   type: dict
   returned: always
   sample: {reference: {beta: {p50: 0.02}}, slow: {p50: [4000, 1900]}, stable: [37000, 39], thresholds: {}}
