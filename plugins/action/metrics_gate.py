@@ -142,12 +142,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "lease": {"type": "float"},
     "back": {"type": "dict"},
     "socket": {"type": "raw"},
-    "config_dir": {"type": "path"},
+    "config": {"type": "raw"},
+    "config_dir": {"type": "raw"},
     "state_dir": {"type": "path"},
     "run_dir": {"type": "path"},
 }
 # Options that the module on the balancers gets as they are.
-PASSED_ON = ("config_dir", "state_dir", "run_dir", "lease")
+PASSED_ON = ("state_dir", "run_dir", "lease")
 
 
 class ActionModule(ActionBase):
@@ -314,17 +315,19 @@ def environment(args: Mapping[str, Any], colors: Mapping[str, str]) -> dict[str,
 
 
 def balancer_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
-    """What every module on one balancer is told; ``socket`` may differ from balancer to balancer."""
+    """What every module on one balancer is told."""
     arguments: dict[str, Any] = {"service": args["service"]}
     arguments.update({name: args[name] for name in PASSED_ON if args[name] is not None})
-    socket = args["socket"]
-    if isinstance(socket, dict):
-        socket = socket.get(balancer)
-    if socket:
-        arguments["socket"] = socket
+    arguments.update(_own(args, balancer, "socket", "config_dir"))
     if args["release_id"]:
         arguments["release_id"] = args["release_id"]
     return arguments
+
+
+def _own(args: Mapping[str, Any], balancer: str, *names: str) -> dict[str, Any]:
+    """Those options that may be given by balancer, as far as this one has them."""
+    given = {name: args[name].get(balancer) if isinstance(args[name], dict) else args[name] for name in names}
+    return {name: value for name, value in given.items() if value}
 
 
 def tick_arguments(
@@ -352,7 +355,7 @@ def back_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
     known = ("name", "color", "capacity")
     servers = [{key: server[key] for key in known if key in server} for server in args["servers"]]
     step = {"servers": servers, "shares": args["back"], "reason": "the gate's verdict", "journal": "best_effort"}
-    return {**balancer_arguments(args, balancer), **step, "commit": True}
+    return {**balancer_arguments(args, balancer), **_own(args, balancer, "config"), **step, "commit": True}
 
 
 def servers_by_role(servers: Sequence[Mapping[str, Any]], candidate: str) -> dict[str, list[str]]:

@@ -348,9 +348,14 @@ options:
   socket:
     description: Path of HAProxy's Runtime API socket on the balancers, or a dictionary of paths by balancer.
     type: raw
+  config:
+    description:
+      - HAProxy's main configuration file on the balancers, with which O(back) has what it commits validated, or a
+        dictionary of paths by balancer.
+    type: raw
   config_dir:
-    description: Folder with one HAProxy file per service, on the balancers.
-    type: path
+    description: Folder with one HAProxy file per service, on the balancers, or a dictionary of paths by balancer.
+    type: raw
   state_dir:
     description: Folder of the journals and tapes, on the balancers.
     type: path

@@ -25,6 +25,7 @@ from ._evidence import (
 )
 from ._health import Health
 from ._interval import RatioHistory
+from ._latency import REFERENCE_RESPONSES
 from ._policy import Policies, Trouble, first
 from ._sentence import Names, sentence
 from ._settings import Settings, Threshold
@@ -229,7 +230,7 @@ class Judge:
             useless=health.useless,
             measuring=measuring(line) if settings.latency else None,
             needed=self._needed(),
-            e_promote=self._e_promote(),
+            e_promote=0.0 if self._untimed() else self._e_promote(),
             proven=1.0 / settings.beta,
             promote_below=settings.promote_below,
             lasted=line["t"] >= settings.dwell,
@@ -254,7 +255,13 @@ class Judge:
             n_c, n_b = self._timed["candidate"], self._timed["stable"]
             if n_c < responses_needed(ln_proof, quantile, n_c, n_b):
                 needed.append(responses_needed(process.stakes.ln_missing(ln_proof), quantile, n_c, n_b))
-        return max(needed, default=0)
+        return max([*needed, self._untimed()])
+
+    def _untimed(self) -> int:
+        """Responses that are still missing where only quantiles are judged of which no promotion asks a proof."""
+        if self.settings.errors or not self._e2 or self._good_latency:
+            return 0
+        return max(0, REFERENCE_RESPONSES - self._timed["candidate"])
 
     def _e_promote_errors(self) -> Optional[float]:
         return to_float(self._good_errors.ln_e) if self.settings.errors else None

@@ -223,13 +223,14 @@ def absolute_sentence(
         if evidence["not_judged"]:
             found += f"; not judged, since it is not known how {names.stable} was before: "
             found += ", ".join(evidence["not_judged"])
-    elif cause == "too_few_requests" and not limit_text:
+    elif cause == "too_few_requests" and evidence["unknown"]:
         found = (
             f"too few requests: {names.stable} had {requests(evidence['stable']['requests'], none='none')} before that "
             f"is known of, and {signals.needed} more are needed for a limit on {c}'s errors; {LIMIT_WRITTEN}"
         )
     elif cause == "too_few_requests":
-        found = f"too few requests: {c} had none, so {limit_text} cannot be checked"
+        what = f"{limit_text} cannot be checked" if limit_text else "there is nothing to judge"
+        found = f"too few requests: {c} had none, so {what}"
     elif cause == "undecided" and not signals.thresholds.failing and not signals.useless:
         found = f"undecided: {c}: {rate}, not within {limit_text}"
     else:

@@ -256,6 +256,7 @@ class ThresholdJudge:
             },
             "slower": self._slower(),
             "not_judged": self._not_judged(),
+            "unknown": self._unknown(),
             "leave_one_out": self._without(),
             "hosts_told_apart": len(self._candidates) > 1,
             "candidate": named(self._total),

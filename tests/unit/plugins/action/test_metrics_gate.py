@@ -132,7 +132,14 @@ def test_the_modules_options_exist(name):
         text = (fragments / f"{fragment.split('.')[2]}.py").read_text()
         known |= set(re.findall(r"^  (\w+):$", text, re.MULTILINE))
     args = arguments(
-        release_id="r1", lease=1.0, socket="/s", config_dir="/c", state_dir="/s", run_dir="/r", gates={"latency": {}}
+        release_id="r1",
+        lease=1.0,
+        socket="/s",
+        config="/f",
+        config_dir="/c",
+        state_dir="/s",
+        run_dir="/r",
+        gates={"latency": {}},
     )
     args.update(servers=[{"name": "g", "color": "green"}], back={"blue": 100.0, "green": 0.0})
     told = (
@@ -147,6 +154,16 @@ def test_the_way_back_gives_each_server_what_it_carries():
     servers = [{"name": "b1", "color": "blue", "capacity": 4.0, "port": 80}, {"name": "b2", "color": "blue"}]
     told = metrics_gate.back_arguments(arguments(servers=servers, back={"blue": 100.0, "green": 0.0}), "lb1")
     assert told["servers"] == [{"name": "b1", "color": "blue", "capacity": 4.0}, {"name": "b2", "color": "blue"}]
+
+
+def test_the_way_back_is_validated_by_each_balancers_own_configuration():
+    paths = {"config": {"lb1": "/one.cfg", "lb2": ""}, "config_dir": {"lb1": "/one", "lb2": "/two"}}
+    args = arguments(servers=[], back={"blue": 100.0, "green": 0.0}, **paths)
+    one, two = (metrics_gate.back_arguments(args, name) for name in ("lb1", "lb2"))
+    assert (one["config"], one["config_dir"]) == ("/one.cfg", "/one")
+    assert ("config" in two, two["config_dir"]) == (False, "/two"), "what is not said has its default there"
+    tick = metrics_gate.tick_arguments(args, "lb2", None, deployed=True)
+    assert ("config" in tick, tick["config_dir"]) == (False, "/two")
 
 
 def test_servers_are_told_apart_by_color():

@@ -151,6 +151,17 @@ def test_at_100_per_cent_a_quick_candidate_passes_and_a_lukewarm_one_is_held(tim
     assert (missing["verdict"], missing["cause"]) == ("hold", "no_data")
 
 
+def test_latencies_of_nobody_are_not_good_ones(timed_carry):
+    settings = Settings(errors=False, latency=("p50", "p90"), dwell=0)
+    idle = {
+        "t": 5,
+        "colors": {"candidate": {"green1": {"errors": [0, 0], "latency": {"p50": [0, 0, 0], "p90": [0, 0, 0]}}}},
+    }
+    result = ThresholdJudge(settings, names=NAMES, carry=timed_carry).tick(idle)
+    assert (result["verdict"], result["cause"]) == ("hold", "too_few_requests")
+    assert "green had none, so there is nothing to judge" in result["message"]
+
+
 def test_a_first_release_has_nothing_to_compare_latencies_with():
     assert with_latency(None).tick({"t": 5, "colors": {"candidate": {"green1": {"errors": [9, 0]}}}})["verdict"] == (
         "promote"
