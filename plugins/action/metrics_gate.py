@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import InputError, SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate import _secrets, _tape
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
+from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._known import remembered
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._lines import Observation, Watch
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._loop import GateLoop, replay
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._policy import ACTIONS
@@ -129,6 +130,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "type": "dict",
         "options": {"requests": {"type": "int", "required": True}, "errors": {"type": "int", "required": True}},
     },
+    "first_release": {"type": "bool", "default": False},
     "stage": {"type": "int", "default": 1},
     "look": {"type": "int", "default": 1},
     "second_look": {"type": "bool", "default": False},
@@ -140,12 +142,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "lease": {"type": "float"},
     "back": {"type": "dict"},
     "socket": {"type": "raw"},
-    "config_dir": {"type": "path"},
+    "config": {"type": "raw"},
+    "config_dir": {"type": "raw"},
     "state_dir": {"type": "path"},
     "run_dir": {"type": "path"},
 }
 # Options that the module on the balancers gets as they are.
-PASSED_ON = ("config_dir", "state_dir", "run_dir", "lease")
+PASSED_ON = ("state_dir", "run_dir", "lease")
 
 
 class ActionModule(ActionBase):
@@ -165,6 +168,7 @@ class ActionModule(ActionBase):
         except SluiceError as error:
             msg = _secrets.scrub(str(error), _secrets.secrets_in(args["gates"]))
             return {**result, "changed": False, "failed": True, "msg": msg, **error.details}
+        gate["known"] = remembered(gate.get("carry") or {})
         gate.update(service=args["service"], candidate=args["candidate"], stage=args["stage"], split=args["split"])
         failed = gate["outcome"] not in ("promote", None)
         return {**result, "changed": False, "failed": failed, "msg": gate["message"], **gate}
@@ -199,6 +203,7 @@ class ActionModule(ActionBase):
             weights=_weights(args["weights"]),
             lease=args["lease"],
             ages={entry["name"]: float(entry["age"]) for entry in args["servers"] if entry.get("age") is not None},
+            concurrent=args["baseline"] == "concurrent",
             baseline=_baseline(args, servers),
             reference=(args["carry"] or {}).get("reference") or {},
         )
@@ -246,6 +251,7 @@ class _Look:
         for gate, series in self._series.items():
             pool.add(f"totals {gate}", partial(_totals, gate, series, colors, servers))
         self._playbook = os.getppid()
+        self._told_ages: set[str] = set()
 
     def observe(self, line: Optional[_tape.Line], seconds: float, due: Sequence[str]) -> Observation:
         if os.getppid() != self._playbook:
@@ -255,6 +261,7 @@ class _Look:
         questions.update({threshold_gate(name): None for name in due})
         questions.update({f"totals {gate}": None for gate in self._series})
         answers = self._pool.ask(questions, seconds)
+        self._told_ages |= {name for name in self._balancers if "deployed" in (answers[name] or {})}
         return Observation(
             balancers={name: answers[name] for name in self._balancers},
             thresholds={name: _reading(answers[threshold_gate(name)]) for name in due},
@@ -274,7 +281,10 @@ class _Look:
                 self._warn(f"{name}: the gate itself could not take the traffic back, the play tries again: {why}")
 
     def _ticks(self, line: Optional[_tape.Line]) -> dict[str, Any]:
-        return {name: (TICK_MODULE, tick_arguments(self._args, name, line)) for name in self._balancers}
+        return {
+            name: (TICK_MODULE, tick_arguments(self._args, name, line, deployed=name not in self._told_ages))
+            for name in self._balancers
+        }
 
 
 def _read(threshold: Threshold, colors: Mapping[str, str], env: Mapping[str, str], _question: object) -> dict[str, Any]:
@@ -305,27 +315,31 @@ def environment(args: Mapping[str, Any], colors: Mapping[str, str]) -> dict[str,
 
 
 def balancer_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
-    """What every module on one balancer is told; ``socket`` may differ from balancer to balancer."""
+    """What every module on one balancer is told."""
     arguments: dict[str, Any] = {"service": args["service"]}
     arguments.update({name: args[name] for name in PASSED_ON if args[name] is not None})
-    socket = args["socket"]
-    if isinstance(socket, dict):
-        socket = socket.get(balancer)
-    if socket:
-        arguments["socket"] = socket
+    arguments.update(_own(args, balancer, "socket", "config_dir"))
     if args["release_id"]:
         arguments["release_id"] = args["release_id"]
     return arguments
 
 
-def tick_arguments(args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line]) -> dict[str, Any]:
-    """Arguments of ``haproxy_tick`` for one balancer."""
+def _own(args: Mapping[str, Any], balancer: str, *names: str) -> dict[str, Any]:
+    """Those options that may be given by balancer, as far as this one has them."""
+    given = {name: args[name].get(balancer) if isinstance(args[name], dict) else args[name] for name in names}
+    return {name: value for name, value in given.items() if value}
+
+
+def tick_arguments(
+    args: Mapping[str, Any], balancer: str, line: Optional[_tape.Line], *, deployed: bool
+) -> dict[str, Any]:
+    """Arguments of ``haproxy_tick`` for one balancer; ``deployed``: whether it is to say how old the candidate is."""
     arguments = balancer_arguments(args, balancer)
     latency = args["gates"].get("latency")
     if latency is not None and latency.get("source") in (None, "haproxy"):
         arguments["latency"] = True
     if args["release_id"]:
-        arguments["deployed"] = line is None
+        arguments["deployed"] = deployed
         arguments["tape"] = {"name": _tape_name(args), "line": line}
     return arguments
 
@@ -341,7 +355,7 @@ def back_arguments(args: Mapping[str, Any], balancer: str) -> dict[str, Any]:
     known = ("name", "color", "capacity")
     servers = [{key: server[key] for key in known if key in server} for server in args["servers"]]
     step = {"servers": servers, "shares": args["back"], "reason": "the gate's verdict", "journal": "best_effort"}
-    return {**balancer_arguments(args, balancer), **step, "commit": True}
+    return {**balancer_arguments(args, balancer), **_own(args, balancer, "config"), **step, "commit": True}
 
 
 def servers_by_role(servers: Sequence[Mapping[str, Any]], candidate: str) -> dict[str, list[str]]:
@@ -377,6 +391,7 @@ def _judge(
         carry=args["carry"],
         stable_rate=args["stable_rate"],
         policies=policies,
+        has_stable=args["source"] != "tape" and not args["first_release"] and bool(servers["stable"]),
     )
 
 

@@ -16,7 +16,8 @@ State (JSON-ready)::
 
 ``phase`` is ``deploying``, ``deployed``, ``rolling`` or ``paused``; ``stage`` counts passed stages and ``split`` is the
 share in per cent of the last of them; ``image`` (``digest`` or ``id`` and more) is there where it was recorded, and
-``second_look``, and true, once it went back from 100 % to look again. ``hook`` is there while one runs, ``hooks`` are
+``second_look``, and true, once it went back from 100 % to look again. ``known`` is what its gates found out about the
+stable color (:mod:`._gate._known`). ``hook`` is there while one runs, ``hooks`` are
 those that went well, each as ``<phase>/<stage, or 0>/<name>``; ``origin`` is the first id of one that was resumed.
 ``warm``: the color's containers of that version are in place, so that going back to it is a shift. ``kept`` is there
 once the color was retired: the VMs, by name, whose containers still run; those of the others are stopped.
@@ -134,6 +135,11 @@ def _note_image(entry: dict[str, Any], data: dict[str, Any]) -> None:
         entry["image"] = dict(data["image"])
 
 
+def _note_known(release: dict[str, Any], data: dict[str, Any]) -> None:
+    if data.get("known"):
+        release["known"] = data["known"]
+
+
 def _is_current(state: State, event: Event) -> bool:
     return bool(state["release"]) and state["release"]["release_id"] == event["release_id"]
 
@@ -161,6 +167,7 @@ def _shift(state: State, event: Event, data: dict[str, Any]) -> None:
 def _passed(state: State, event: Event, data: dict[str, Any]) -> None:
     if _is_current(state, event):
         state["release"].update(stage=data["stage"], split=float(data.get("split", 0.0)))
+        _note_known(state["release"], data)
 
 
 def _looked_again(state: State, event: Event, data: dict[str, Any]) -> None:
@@ -193,6 +200,7 @@ def _paused(state: State, event: Event, data: dict[str, Any]) -> None:
     if _is_current(state, event):
         state["release"]["phase"] = "paused"
         state["release"]["cause"] = data.get("cause")
+        _note_known(state["release"], data)
 
 
 def _promoted(state: State, event: Event, data: dict[str, Any]) -> None:

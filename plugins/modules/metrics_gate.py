@@ -268,12 +268,15 @@ options:
     choices: [concurrent, none]
     default: concurrent
   carry:
-    description: RV(carry) of the stage before. The evidence for a rollback goes on from it.
+    description:
+      - RV(carry) of the stage before. The evidence for a rollback goes on from it.
+      - Or, for O(baseline=none), its RV(known), without the evidence.
     type: dict
   stable_rate:
     description:
       - What the stable color did before, for O(baseline=none). By default it is taken from O(carry), else from what the
-        balancers have counted of the stable color since they were started.
+        balancers have counted of the stable color since they were started; at least 500 requests are needed, or 1 in
+        O(gates.errors.margin).
     type: dict
     suboptions:
       requests:
@@ -284,6 +287,12 @@ options:
         description: Bad ones among them.
         type: int
         required: true
+  first_release:
+    description:
+      - Whether no color has served before, for O(baseline=none). Else nothing is promoted without a limit for errors,
+        where these are judged at all; a tape, which does not know, needs none.
+    type: bool
+    default: false
   stage:
     description: Number of the stage; part of the name of its tape.
     type: int
@@ -331,16 +340,22 @@ options:
     type: float
   back:
     description:
-      - Per cent by color that are set and committed on every balancer as soon as the verdict is to roll back, before
-        this returns, as M(sluice.bluegreen.haproxy_split) does it with O(release_id).
+      - Per cent by color that are set and committed on every balancer as soon as the verdict is to roll back, or
+        as the gate itself fails in an unexpected way, before this returns, as M(sluice.bluegreen.haproxy_split) does
+        it with O(release_id).
       - What fails then is not told here, so the caller does the same again, with the event for the journal.
     type: dict
   socket:
     description: Path of HAProxy's Runtime API socket on the balancers, or a dictionary of paths by balancer.
     type: raw
+  config:
+    description:
+      - HAProxy's main configuration file on the balancers, with which O(back) has what it commits validated, or a
+        dictionary of paths by balancer.
+    type: raw
   config_dir:
-    description: Folder with one HAProxy file per service, on the balancers.
-    type: path
+    description: Folder with one HAProxy file per service, on the balancers, or a dictionary of paths by balancer.
+    type: raw
   state_dir:
     description: Folder of the journals and tapes, on the balancers.
     type: path
@@ -489,4 +504,9 @@ carry:
   description: For the next stage's O(carry).
   type: dict
   returned: except in check mode
+known:
+  description: What of RV(carry) the journals keep, for O(carry) of the stage at 100 % of a release that is resumed.
+  type: dict
+  returned: always
+  sample: {reference: {beta: {p50: 0.02}}, slow: {p50: [4000, 1900]}, stable: [37000, 39], thresholds: {}}
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Optional
 
 from .._errors import StateError
+from .._gate._known import checked
 from .._plan import SMALLEST_SPLIT
 from ._balancers import Fleet, Plan
 
@@ -21,11 +22,12 @@ def rollout_plan(
     only: Optional[str] = None,
 ) -> Plan:
     """The release to roll out: ``{release_id, version, candidate, stable, previous, first, start_share, second_look,
-    image}``.
+    image, known}``.
 
     ``promote`` goes on from a pause, and as ``resume`` does from the last stage that a dead release passed, both with a
     release id of their own (``resumes`` is the one before). ``start_share`` is the share in per cent up to which
-    the stages have been passed, ``second_look`` says whether it went back from 100 % to look again. ``max_load`` is as
+    the stages have been passed, ``second_look`` says whether it went back from 100 % to look again, ``known`` what its
+    gates found out about the stable color, as far as all journals say the same. ``max_load`` is as
     for :func:`deploy_plan`. ``only`` is the id of the release that may be rolled out, or that it resumes: StateError
     where another one is in progress.
     """
@@ -103,4 +105,11 @@ def rollout_plan(
         "start_stage": int(release["stage"]) if anew else 0,
         "second_look": bool(release.get("second_look")),
         "image": release.get("image"),
+        "known": _known(fleet) if anew else {},
     }
+
+
+def _known(fleet: Fleet) -> Plan:
+    releases = [journal["state"]["release"] or {} for journal in fleet.journals.values()]
+    told = [release.get("known") for release in releases]
+    return checked(told[0]) if all(one == told[0] for one in told) else {}

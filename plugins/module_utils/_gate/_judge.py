@@ -25,10 +25,11 @@ from ._evidence import (
 )
 from ._health import Health
 from ._interval import RatioHistory
+from ._latency import REFERENCE_RESPONSES
 from ._policy import Policies, Trouble, first
 from ._sentence import Names, sentence
 from ._settings import Settings, Threshold
-from ._tape import error_counts, has_latency, measuring, missing, slow_counts, total, unanswered
+from ._tape import awaited, error_counts, has_latency, measuring, missing, slow_counts, total, unanswered
 from ._thresholds import Thresholds
 from ._verdict import Signals, decide, ended_by, least, weakest_host
 
@@ -76,7 +77,8 @@ class Judge:
         self._timed = {"candidate": 0, "stable": 0}
         self._reference: dict[str, Any] = {}
         self._ticks = 0
-        if carry:
+        # Of what a journal kept there is no evidence.
+        if carry and "errors" in carry:
             self._resume(carry)
 
     def tick(self, line: Mapping[str, Any]) -> dict[str, Any]:
@@ -222,13 +224,13 @@ class Judge:
             one_host=weakest_host(self._without(), settings.host_check) if counts else None,
             e_rollback=self._together(errors, latency),
             source_down=first(troubles, "source_down"),
-            no_data=first(troubles, "no_data"),
+            no_data=first(troubles, "no_data") or awaited(line),
             warmup=warmup,
             server_down="; ".join(text for _, text in sorted(health.missing.items())) if short else None,
             useless=health.useless,
             measuring=measuring(line) if settings.latency else None,
             needed=self._needed(),
-            e_promote=self._e_promote(),
+            e_promote=0.0 if self._untimed() else self._e_promote(),
             proven=1.0 / settings.beta,
             promote_below=settings.promote_below,
             lasted=line["t"] >= settings.dwell,
@@ -253,7 +255,13 @@ class Judge:
             n_c, n_b = self._timed["candidate"], self._timed["stable"]
             if n_c < responses_needed(ln_proof, quantile, n_c, n_b):
                 needed.append(responses_needed(process.stakes.ln_missing(ln_proof), quantile, n_c, n_b))
-        return max(needed, default=0)
+        return max([*needed, self._untimed()])
+
+    def _untimed(self) -> int:
+        """Responses that are still missing where only quantiles are judged of which no promotion asks a proof."""
+        if self.settings.errors or not self._e2 or self._good_latency:
+            return 0
+        return max(0, REFERENCE_RESPONSES - self._timed["candidate"])
 
     def _e_promote_errors(self) -> Optional[float]:
         return to_float(self._good_errors.ln_e) if self.settings.errors else None

@@ -11,16 +11,21 @@ from math import inf
 from typing import Any, Optional
 
 from ._counters import Counters, Increases, add_buckets, add_up, clamped, process
+from ._evidence import Count
 from ._health import is_up
 from ._latency import Reference, unpack
 from ._settings import Settings
 from ._sources import Reading
-from ._tape import Line
+from ._tape import COLORS, Line
 
 NO_HISTOGRAM = (
     "HAProxy on {balancer} counts no latencies: that needs HAProxy 2.2 or newer, and its configuration written by "
     "sluice.bluegreen.site with haproxy_histogram: true; else leave gates.latency out, or read it from Prometheus"
 )
+
+
+# A series may begin with a server's first request, and Prometheus looks every minute where nobody says otherwise.
+SCRAPED_WITHIN = 60.0
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,11 @@ class Watch:
 
     A candidate that is left out has the age that the balancers' journals give it, others are not warming up.
     """
+    concurrent: bool = True
+    """Whether the stable color serves at the same time.
+
+    Where it does not, nothing is asked of it in a tick, and its totals of before are on each line.
+    """
     baseline: Sequence[str] = ()
     """The stable servers to compare with; all of them where empty."""
     reference: Mapping[str, Any] = field(default_factory=dict)
@@ -84,11 +94,13 @@ class _Found:
 class _Apart:
     """Totals of a source of its own, which is asked more often than it looks itself.
 
-    Both colors' totals move at moments of their own, and a tick in which only one of them moved says nothing: so what
-    came is kept until there are requests of both. That looks at how many requests there are, never at how they went.
+    The colors' totals move at moments of their own, and a tick in which only one of them moved says nothing: so what
+    came is kept until there are requests of all ``colors``, those that are judged. That looks at how many requests
+    there are, never at how they went.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, colors: Sequence[str]) -> None:
+        self._colors = colors
         self._increases: dict[str, Increases] = {}
         self._kept: dict[str, dict[str, list[int]]] = {}
         self._bounds: Any = None
@@ -106,14 +118,14 @@ class _Apart:
             # Another histogram than before: counting begins anew.
             self._bounds, self._increases, self._kept = totals.get("bounds"), {}, {}
         for color, servers in totals["totals"].items():
-            if not servers:
+            if not servers and color in self._colors:
                 missing["no_data"] = f"the queries give nothing for the {color} color"
             kept = self._kept.setdefault(color, {})
             for name, more in self._increases.setdefault(color, Increases()).update(color, servers).items():
                 kept[name] = [a + b for a, b in zip(kept.get(name, [0] * len(more)), more)]
         if missing:
             return None
-        if not all(any(map(any, servers.values())) for servers in self._kept.values()):
+        if not all(any(map(any, self._kept.get(color, {}).values())) for color in self._colors):
             return {
                 color: {name: [0] * len(counts) for name, counts in servers.items()}
                 for color, servers in self._kept.items()
@@ -131,40 +143,33 @@ class Lines:
         self._settings = settings
         self._counters = Counters(watch.servers["stable"])
         self._buckets = Increases()
-        self._apart: dict[str, _Apart] = {gate: _Apart() for gate in settings.elsewhere}
+        judged = COLORS if watch.concurrent else COLORS[:1]
+        self._apart: dict[str, _Apart] = {gate: _Apart(judged) for gate in settings.elsewhere}
         self._reference = Reference(settings.latency, settings.slowdown, settings.promote_slowdown, watch.reference)
         self._compared = {
             "candidate": list(watch.servers["candidate"]),
             "stable": list(watch.baseline or watch.servers["stable"]),
         }
         self._ages = dict(watch.ages)
+        # What each one's first answer said: it may come late, and the others' do not stand in for it.
+        self._deployed: dict[str, float] = {}
+        self._before: dict[str, Count] = {}
+        self._knows_before = ("errors",) if "errors" in self._apart else tuple(watch.balancers)
+        # When the balancers first counted a request of a candidate server in this stage.
+        self._asked: dict[str, float] = {}
         self._seen = dict.fromkeys(watch.balancers, 0.0)
         self._counted_until = 0.0
-
-    def note_ages(self, observation: Observation) -> None:
-        """The candidate's containers are as old as its deployment, by the journal of whoever knows of it."""
-        answers, _ = self._answers(observation)
-        known = [float(answer["deployed"]) for answer in answers.values() if answer.get("deployed") is not None]
-        if known:
-            for name in self._watch.servers["candidate"]:
-                self._ages.setdefault(name, min(known))
-
-    def stable_totals(self, observation: Observation) -> tuple[int, int]:
-        """Requests and errors of the stable color since the balancers were started."""
-        names = self._watch.servers["stable"]
-        answers, _ = self._answers(observation)
-        counted = [
-            answer["servers"][name] for answer in answers.values() for name in names if name in answer["servers"]
-        ]
-        unanswered = sum(max(0, int(server["unanswered"])) for server in counted)
-        requests, bad = (sum(int(server[what]) for server in counted) for what in ("requests", "bad"))
-        return requests + unanswered, bad + unanswered
 
     def line(self, at: float, observation: Observation) -> Line:
         """The line of the tick ``at`` seconds after the begin; the first one only sets where counting begins."""
         answers, missed = self._answers(observation)
         line: Line = {"t": at}
         since, self._counted_until = self._counted_until, at
+        self._note_ages(at, answers)
+        if not self._watch.concurrent:
+            self._note_before(answers, observation)
+            if len(self._before) == len(self._knows_before):
+                line["before"] = [sum(counts) for counts in zip(*self._before.values())]
         if answers:
             found = _Found(self._compared)
             self._count_errors(found, answers, observation)
@@ -206,10 +211,39 @@ class Lines:
                 answers[balancer] = answer
         return answers, missed
 
+    def _note_ages(self, at: float, answers: Mapping[str, Mapping[str, Any]]) -> None:
+        """The candidate's containers are as old as its deployment, by the journal of whoever knows of it."""
+        for balancer, answer in answers.items():
+            if answer.get("deployed") is not None:
+                self._deployed.setdefault(balancer, float(answer["deployed"]) - at)
+        if self._deployed:
+            age = min(self._deployed.values())
+            self._ages.update({name: age for name in self._watch.servers["candidate"] if name not in self._watch.ages})
+
+    def _note_before(self, answers: Mapping[str, Mapping[str, Any]], observation: Observation) -> None:
+        """Requests and bad ones of the stable color, from those who count the candidate's errors too.
+
+        A balancer's are those since it was started, another source's those since the stable color's processes were.
+        """
+        if "errors" in self._apart:
+            told = observation.totals.get("errors", {}).get("totals", {}).get("stable")
+            if told:
+                requests, bad = (sum(counts) for counts in zip(*told.values()))
+                self._before.setdefault("errors", (requests, min(requests, bad)))
+            return
+        for balancer, answer in answers.items():
+            servers = [answer["servers"][name] for name in self._watch.servers["stable"] if name in answer["servers"]]
+            unanswered = sum(max(0, int(server["unanswered"])) for server in servers)
+            requests, bad = (sum(int(server[what]) for server in servers) for what in ("requests", "bad"))
+            self._before.setdefault(balancer, (requests + unanswered, bad + unanswered))
+
     def _count_errors(self, found: _Found, answers: Mapping[str, Mapping[str, Any]], observation: Observation) -> None:
         # Also where errors come from elsewhere: the totals must be followed from the first answer on.
         of_balancers = add_up([self._counters.update(name, answer) for name, answer in sorted(answers.items())])
         increases: Optional[ByColor] = self._by_color(of_balancers)
+        for name, (requests, _) in self._by_color(of_balancers)["candidate"].items():
+            if requests:
+                self._asked.setdefault(name, self._counted_until)
         if "errors" in self._apart:
             increases = self._from_apart("errors", found, observation)
         if increases is not None:
@@ -235,7 +269,19 @@ class Lines:
             found.missing[gate] = missing
         if increases is None:
             return None
+        self._note_silent(gate, found, observation.totals[gate]["totals"].get("candidate", {}))
         return {color: self._chosen(color, increases.get(color, {})) for color in self._compared}
+
+    def _note_silent(self, gate: str, found: _Found, known: Mapping[str, Any]) -> None:
+        """A server that had requests, and that a source which knows the inventory's names has nothing of."""
+        if not set(known) & set(self._watch.servers["candidate"]):
+            return
+        silent = {name: since for name, since in self._asked.items() if name not in known}
+        if silent:
+            names = sorted(silent)
+            text = f"nothing of {', '.join(names[:3])}" + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+            overdue = self._counted_until - min(silent.values()) >= SCRAPED_WITHIN
+            found.missing[gate] = {"no_data" if overdue else "awaited": f"{text}, although the balancers sent requests"}
 
     def _histograms(
         self, answers: Mapping[str, Mapping[str, Any]], found: _Found

@@ -9,14 +9,15 @@ Everything that takes time or touches the world (clock, sleep, balancers, source
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import deepcopy
 from math import ceil
 from typing import Any, Callable, Optional, Protocol
 
+from .._errors import SluiceError
 from ._lines import Lines, Observation, Watch
 from ._sentence import Names, progress
 from ._settings import Settings
 from ._tape import Line
-from ._threshold_judge import ThresholdJudge
 from ._verdict import at_timeout, look_again
 
 OUTCOMES = {"promote": "promote", "rollback": "rollback", "hold": "pause"}
@@ -93,7 +94,21 @@ class GateLoop:
         return {"verdict": None, "outcome": None, "cause": "check_mode", "message": message, "ticks": 0, "elapsed": 0}
 
     def run(self) -> dict[str, Any]:
-        """Tick until there is a verdict; the result of ``tape.md`` with ``outcome`` and ``carry``."""
+        """Tick until there is a verdict; the result of ``tape.md`` with ``outcome`` and ``carry``.
+
+        An error of the gate itself takes the traffic back before it is raised, since nobody looks at it any more.
+        """
+        try:
+            return self._run()
+        except SluiceError:
+            # Such as that of a playbook that is gone, whose traffic is for its lease to take back.
+            raise
+        except Exception:
+            if self._back is not None:
+                self._back()
+            raise
+
+    def _run(self) -> dict[str, Any]:
         self._began = self._clock()
         settings = self._judge.settings
         ended, line = self._start()
@@ -135,12 +150,10 @@ class GateLoop:
         fenced = _fenced(observation)
         if fenced:
             return self._superseded(0.0, fenced), None
-        self._lines.note_ages(observation)
         line = self._lines.line(0.0, observation)
-        if isinstance(self._judge, ThresholdJudge):
-            self._judge.note_stable(*self._lines.stable_totals(observation))
         if "split_lost" in line or "down" in line:
-            result = self._judge.tick(line)
+            # By a copy, as nothing was counted and no threshold asked yet: that must not be held against anybody later.
+            result = deepcopy(self._judge).tick(line)
             if result["verdict"] == "rollback":
                 self._say(progress(self._watch.label, result, self._judge.names))
                 return result, line

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
 _RAISED = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
+# The way out where no limit for errors follows from what is known of the stable color.
+LIMIT_WRITTEN = "write one as gates.errors.max_error_ratio on the page"
+
+
 @dataclass(frozen=True)
 class Names:
     """What the two colors are called."""
@@ -216,8 +220,17 @@ def absolute_sentence(
     elif cause == "passed":
         within = f"{rate}, within {limit_text}" if limit_text else "no limit was set for errors"
         found = f"{c} is up for {settings.dwell:g} s; {within}"
+        if evidence["not_judged"]:
+            found += f"; not judged, since it is not known how {names.stable} was before: "
+            found += ", ".join(evidence["not_judged"])
+    elif cause == "too_few_requests" and evidence["unknown"]:
+        found = (
+            f"too few requests: {names.stable} had {requests(evidence['stable']['requests'], none='none')} before that "
+            f"is known of, and {signals.needed} more are needed for a limit on {c}'s errors; {LIMIT_WRITTEN}"
+        )
     elif cause == "too_few_requests":
-        found = f"too few requests: {c} had none, so {limit_text} cannot be checked"
+        what = f"{limit_text} cannot be checked" if limit_text else "there is nothing to judge"
+        found = f"too few requests: {c} had none, so {what}"
     elif cause == "undecided" and not signals.thresholds.failing and not signals.useless:
         found = f"undecided: {c}: {rate}, not within {limit_text}"
     else:
@@ -243,7 +256,7 @@ def progress(label: str, result: Mapping[str, Any], names: Names) -> str:
     """One line a tick: ``shop stage 1 (5 %) 35 s: hold undecided - green 1.2 % of 410 requests failed, ...``."""
     evidence = result["evidence"]
     head = f"{label} {result['elapsed']:.0f} s: {result['verdict']} {result['cause']}"
-    if result["cause"] in _SAY_WHY:
+    if result["cause"] in _SAY_WHY or (result["cause"] == "too_few_requests" and not evidence["concurrent"]):
         return f"{head} - {result['message']}"
     candidate, stable = evidence["candidate"], evidence["stable"]
     parts = [f"{names.candidate} {_failed(candidate)}"]

@@ -34,6 +34,8 @@ Reading = Union[float, None, dict[str, Any]]
 Totals = dict[str, Any]
 
 _BODY_LIMIT = 1_000_000
+# A histogram of some thousand servers a color.
+_VECTOR_LIMIT = 64_000_000
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -43,11 +45,11 @@ class _NoRedirect(HTTPRedirectHandler):
         return None
 
 
-def fetch(url: str, headers: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
-    """HTTP GET. An error status is returned, what is worse raises SourceError."""
+def fetch(url: str, headers: Mapping[str, str], timeout: float, limit: int = _BODY_LIMIT) -> tuple[int, bytes]:
+    """HTTP GET of ``limit`` bytes at most. An error status is returned, what is worse raises SourceError."""
     try:
         with build_opener(_NoRedirect).open(Request(url, headers=dict(headers)), timeout=timeout) as response:
-            return response.status, response.read(_BODY_LIMIT)
+            status, body = response.status, response.read(limit + 1)
     except HTTPError as error:
         return error.code, error.read(_BODY_LIMIT)
     except URLError as error:
@@ -59,6 +61,14 @@ def fetch(url: str, headers: Mapping[str, str], timeout: float) -> tuple[int, by
     except (HTTPException, ValueError) as error:
         # Their texts may hold the whole URL.
         raise SourceError(f"{place(url)}: {type(error).__name__}") from error
+    if len(body) > limit:
+        raise SourceError(f"{place(url)}: an answer longer than {limit / 1e6:g} MB")
+    return status, body
+
+
+def fetch_vector(url: str, headers: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
+    """:func:`fetch` of a series a server, or a bucket and server."""
+    return fetch(url, headers, timeout, _VECTOR_LIMIT)
 
 
 def place(url: str) -> str:
@@ -259,14 +269,15 @@ def reading(
     """What a threshold's source says now, as it goes onto the tape.
 
     ``colors``: what ``$color`` stands for, by role (``candidate``, ``stable``). ``env``: what a command is told beside
-    the threshold's own environment.
+    the threshold's own environment. A check that says of the candidate that it is bad has said all; of the stable color
+    that is no value.
     """
     named = colors or {}
     try:
         value = _ask(threshold, str(named.get("candidate", "")), get, env or {}, run)
-        if threshold.max_ratio is not None:
+        if threshold.max_ratio is not None and not isinstance(value, dict):
             stable = _ask(threshold, str(named.get("stable", "")), get, env or {}, run)
-            return {"candidate": _finite(value), "stable": _finite(stable)}
+            return {"candidate": _finite(value), "stable": None if isinstance(stable, dict) else _finite(stable)}
     except SourceError as error:
         return {"source_down": scrub(str(error), secrets_of(threshold))}
     return _finite(value)
@@ -314,7 +325,7 @@ def secrets_of(source: Union[Threshold, Series]) -> list[str]:
 
 
 def error_totals(
-    series: Series, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]], get: Fetch = fetch
+    series: Series, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]], get: Fetch = fetch_vector
 ) -> Totals:
     """Running totals of requests and bad ones: ``{"totals": {"candidate": {server: [requests, bad]}, ...}}``.
 
@@ -335,7 +346,7 @@ def error_totals(
 
 
 def bucket_totals(
-    series: Series, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]], get: Fetch = fetch
+    series: Series, colors: Mapping[str, str], servers: Mapping[str, Sequence[str]], get: Fetch = fetch_vector
 ) -> Totals:
     """Running totals of a histogram: ``{"bounds": [seconds, ...], "totals": {"candidate": {server: [counts]}, ...}}``.
 

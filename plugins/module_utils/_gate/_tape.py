@@ -13,7 +13,8 @@ is a tick without data. What else a verdict rests on is on the line too, where t
 - ``missed``: balancers that did not answer, with the reason;
 - ``split_lost``: how the split read back differs from the one that was set;
 - ``missing``: by gate (``errors``, ``latency``) what of a source of its own is missing: ``{"source_down": reason}`` or
-  ``{"no_data": reason}``;
+  ``{"no_data": reason}``, or ``{"awaited": reason}`` where it may still come and nobody is to act;
+- ``before``: ``[requests, bad]`` of the stable color before a stage in which it does not serve, once it is known;
 - ``warmup``: by server for how many seconds its container has run, where that is too short to be counted;
 - ``reference``: the stable color's quantiles that latencies are compared with, ``{"beta": {"p50": seconds, ...}}``, or
   while they are taken ``{"responses": so many so far, "needed": so many more}``, both in the tick that completes
@@ -74,6 +75,12 @@ def missing(line: Mapping[str, Any], gate: str) -> Optional[Trouble]:
     return next((Trouble(gate, cause, str(found[cause])) for cause in CAUSES if cause in found), None)
 
 
+def awaited(line: Mapping[str, Any]) -> Optional[str]:
+    """What of a gate's own source may still come, or None: a reason to hold, and none for a policy to act."""
+    texts = [str(found["awaited"]) for _, found in sorted(line.get("missing", {}).items()) if "awaited" in found]
+    return texts[0] if texts else None
+
+
 def measuring(line: Mapping[str, Any]) -> Optional[int]:
     """How many more responses of the stable color are needed before latencies are compared, or None."""
     needed = line.get("reference", {}).get("needed")
@@ -131,6 +138,8 @@ def check(line: Any, where: str) -> None:
             raise InputError(f"{where}: {color} must be an object with one entry a server")
         for server, entry in servers.items():
             _check_server(color, entry, f"{where}: {color} server {server}")
+    if "before" in line:
+        _check_counts(line["before"], 2, f"{where}: before")
     for name in ("down", "missed", "thresholds", "missing", "warmup", "reference"):
         if not isinstance(line.get(name, {}), dict):
             raise InputError(f"{where}: {name} must be an object")

@@ -6,15 +6,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, Optional
 
 from ._evidence import ERROR_GRID, Count, HostChecked, above_increments, slow_fraction, to_float
 from ._health import Health
 from ._judge import added, named, pair, warming
 from ._policy import Policies, Trouble, first
-from ._sentence import Names, absolute_sentence
+from ._sentence import LIMIT_WRITTEN, Names, absolute_sentence, requests
 from ._settings import Settings, Threshold
-from ._tape import error_counts, missing, slow_counts, total, unanswered
+from ._tape import awaited, error_counts, missing, slow_counts, total, unanswered
 from ._thresholds import Thresholds
 from ._verdict import Signals, decide, ended_by, weakest_host
 
@@ -23,10 +24,14 @@ class ThresholdJudge:
     """Judges a candidate for ``dwell`` by its health, by thresholds, and by a fixed limit on its error rate.
 
     The limit is ``max_error_ratio``; without it ``max_ratio`` times the stable color's own rate before, plus the
-    margin, where errors are gated and that rate is known (``stable_rate``: requests and errors, or ``carry`` of the
-    stage before, or :meth:`note_stable`); else there is none. The rollback rests on an e-value against "at most the
+    margin, where errors are gated and that rate is known: from ``stable_rate`` (requests and errors), else from
+    ``carry`` of the stage before or ``before`` of the tape, of so many requests that one which failed makes no more of
+    the rate than the margin (500 at 0.2 percentage points). Nothing passes without a
+    limit where ``has_stable``, that is, a color has served before: what was seen of it is then too little, and what
+    the candidate failed cannot be held against anything. The rollback rests on an e-value against "at most the
     limit", so chance alone does not cause it; what hits everybody (time of day, a failing database) can, which is why
-    it is weaker evidence. Latencies are judged where ``carry`` has the stable color's quantiles: of the candidate's
+    it is weaker evidence. ``carry`` may be what :mod:`._known` kept of it. Latencies are judged where it has the stable
+    color's quantiles, all of them: of the candidate's
     responses as many may be slower than ``max_slowdown`` allows as of the stable color's were slower than the quantile.
     """
 
@@ -40,6 +45,7 @@ class ThresholdJudge:
         carry: Optional[Mapping[str, Any]] = None,
         stable_rate: Optional[Mapping[str, int]] = None,
         policies: Optional[Mapping[str, Mapping[str, str]]] = None,
+        has_stable: bool = False,
     ) -> None:
         self.settings = settings
         self.names = names or Names()
@@ -48,15 +54,16 @@ class ThresholdJudge:
         self._policies = Policies(policies or {})
         self._candidates = set((servers or {}).get("candidate", ()))
         self._health = Health(self._candidates, settings.min_errors)
+        self._has_stable = has_stable
+        self._known_from = 1 if stable_rate else ceil(1.0 / settings.d1 - 1e-9)
         self._stable = _stable_count(carry, stable_rate)
+        self._seen_before = bool(self._stable[0])
         self._limit, self._limit_text = self._find_limit()
         self._e = HostChecked(len(ERROR_GRID), settings.cap)
         self._reference: dict[str, Any] = self._carry.get("reference") or {}
-        self._stable_slow = {
-            quantile: pair(self._carry["slow"][quantile])
-            for quantile in settings.latency
-            if quantile in self._reference.get("beta", {}) and quantile in self._carry.get("slow", {})
-        }
+        # Counts come by all quantiles of the page or by none, as a page that was changed meanwhile would have them.
+        complete = set(settings.latency) <= set(self._reference.get("beta", {})) & set(self._carry.get("slow", {}))
+        self._stable_slow = {quantile: pair(self._carry["slow"][quantile]) for quantile in settings.latency if complete}
         self._e_slow = {quantile: HostChecked(len(ERROR_GRID), settings.cap) for quantile in self._stable_slow}
         self._slow: dict[str, Count] = dict.fromkeys(self._stable_slow, (0, 0))
         self._total: Count = (0, 0)
@@ -67,15 +74,16 @@ class ThresholdJudge:
         if settings.max_error_ratio is not None:
             return settings.max_error_ratio, f"'at most {100 * settings.max_error_ratio:g} %'"
         n, k = self._stable
-        if not settings.errors or not n:
+        if not settings.errors or n < self._known_from:
             return None, None
         limit = min(0.99, settings.r0 * k / n + settings.d1)
         return limit, f"'at most {100 * limit:.2g} %' (from {self.names.stable}'s {100 * k / n:.2g} % before)"
 
-    def note_stable(self, requests: int, errors: int) -> None:
-        """What the balancers counted of the stable color before this stage; used where nothing better is known."""
-        if not self._stable[0]:
-            self._stable = (requests, errors)
+    def _note_before(self, before: Count) -> None:
+        """What was counted of the stable color before this stage; used where nothing better is known."""
+        self._seen_before = True
+        if self._stable[0] < min(self._known_from, before[0]):
+            self._stable = before
             self._limit, self._limit_text = self._find_limit()
 
     def tick(self, line: Mapping[str, Any]) -> dict[str, Any]:
@@ -84,6 +92,8 @@ class ThresholdJudge:
         candidate = line.get("colors", {}).get("candidate", {})
         self._candidates |= set(candidate)
         count: Count = (0, 0)
+        if "before" in line:
+            self._note_before(pair(line["before"]))
         if "source_down" not in line:
             counts = error_counts(candidate)
             count = total(counts)
@@ -129,7 +139,8 @@ class ThresholdJudge:
         thresholds = self._thresholds.update(line["t"], line.get("thresholds", {}))
         warmup = None if candidate else warming(line, settings.warmup)
         troubles = self._troubles(line, candidate, warmup)
-        within = (self._limit is None or (n > 0 and k / n <= self._limit)) and not self._slower()
+        unknown = self._unknown()
+        within = (not unknown if self._limit is None else n > 0 and k / n <= self._limit) and not self._slower()
         return Signals(
             split_lost=line.get("split_lost"),
             down=self._health.down,
@@ -140,17 +151,28 @@ class ThresholdJudge:
             one_host=weakest_host(self._without(), settings.host_check) if counts else None,
             e_rollback=self._together(self._e_errors(), latency),
             source_down=first(troubles, "source_down"),
-            no_data=first(troubles, "no_data"),
+            no_data=first(troubles, "no_data") or awaited(line),
             warmup=warmup,
             server_down="; ".join(text for _, text in sorted(self._health.missing.items())) if short else None,
             useless=self._health.useless,
-            needed=0 if n else 1,
+            needed=self._known_from - self._stable[0] if unknown else 0 if n else 1,
             # Being within the limit stands in for proof, so that the same rules decide here.
             e_promote=None if within else 0.0,
             proven=1.0 / settings.beta,
             promote_below=settings.promote_below,
             lasted=line["t"] >= settings.dwell,
         )
+
+    def _unknown(self) -> bool:
+        """Whether there must be a limit for errors, and too little is known for one."""
+        return self.settings.errors and self._has_stable and self._limit is None
+
+    def _not_judged(self) -> list[str]:
+        """What of the page would need to know how the stable color was before."""
+        if not self._has_stable:
+            return []
+        latency = ["latency"] if self.settings.latency and not self._e_slow else []
+        return [*latency, *self._thresholds.skipped]
 
     def _slow_limit(self, quantile: str) -> float:
         """The stable color's own slow fraction of before."""
@@ -172,7 +194,21 @@ class ThresholdJudge:
             troubles.append(Trouble("errors", "no_data", f"no counters of {self.names.candidate} in this tick"))
         elif any(not slow_counts(candidate, quantile, 2) for quantile in self._e_slow):
             troubles.append(Trouble("latency", "no_data", f"no latencies of {self.names.candidate} in this tick"))
+        elif self._unknown():
+            nothing = self._nothing_to_hold_against()
+            troubles += [Trouble("errors", "no_data", nothing)] if nothing else []
         return troubles
+
+    def _nothing_to_hold_against(self) -> Optional[str]:
+        """Why missing knowledge of the stable color is no mere lack of traffic, or None."""
+        c, b = self.names.candidate, self.names.stable
+        if not self._seen_before:
+            return f"how often {b} failed before is not known; {LIMIT_WRITTEN}"
+        n, k = self._total
+        if k < self.settings.min_errors:
+            return None
+        known = requests(self._stable[0])
+        return f"{k} of {requests(n)} to {c} failed, and of {b} {known} before is known, no rate; {LIMIT_WRITTEN}"
 
     def _e_errors(self, server: Optional[str] = None) -> Optional[float]:
         if self._limit is None:
@@ -219,6 +255,8 @@ class ThresholdJudge:
                 for quantile, process in self._e_slow.items()
             },
             "slower": self._slower(),
+            "not_judged": self._not_judged(),
+            "unknown": self._unknown(),
             "leave_one_out": self._without(),
             "hosts_told_apart": len(self._candidates) > 1,
             "candidate": named(self._total),

@@ -56,13 +56,12 @@ class _Followed:
         """``reading`` as :func:`_sources.reading` gives it."""
         if not self.due(t):
             return
+        # Without a value it stays due, so that it is asked again at the next tick.
         name, self.texts = self.threshold.name, {}
         if isinstance(reading, Mapping) and "source_down" in reading:
-            # It stays due, so that it is asked again at the next tick.
             self.texts["source_down"] = f"{name}: {reading['source_down']}"
-            return
-        self._last = t
-        if isinstance(reading, Mapping) and "verdict" in reading:
+        elif isinstance(reading, Mapping) and "verdict" in reading:
+            self._last = t
             self._take_verdict(str(reading["verdict"]), str(reading.get("message") or ""))
         else:
             value, stable = reading, self.stable
@@ -73,6 +72,7 @@ class _Followed:
                 self.value = value
                 self.texts["no_data"] = name if value is None else f"{name}, of the stable color"
             else:
+                self._last = t
                 self._take_value(float(value), stable)
 
     def _take_value(self, value: float, stable: Optional[float]) -> None:
@@ -164,6 +164,11 @@ class Thresholds:
     def stable(self) -> dict[str, float]:
         """The stable color's last values by name."""
         return {f.threshold.name: f.stable for f in self._followed if f.stable is not None}
+
+    @property
+    def skipped(self) -> list[str]:
+        """Names of those that are not judged, for want of the stable color's value."""
+        return [followed.threshold.name for followed in self._followed if followed.skipped]
 
     def evidence(self) -> dict[str, dict[str, Any]]:
         return {

@@ -65,6 +65,7 @@ class DirectGate:
             [balancer.name for balancer in self.site.balancers],
             SERVERS,
             lease=30.0,
+            concurrent=isinstance(self._judge, Judge),
             reference=self._reference,
         )
         loop = GateLoop(

@@ -53,13 +53,13 @@ def arguments(**more):
 
 def test_a_stage_that_is_looked_at_again_has_a_tape_of_its_own():
     args = arguments(release_id="r1", look=2)
-    assert metrics_gate.tick_arguments(args, "lb1", None)["tape"]["name"] == "r1-2-2"
+    assert metrics_gate.tick_arguments(args, "lb1", None, deployed=True)["tape"]["name"] == "r1-2-2"
 
 
 def test_the_module_on_a_balancer_gets_what_it_needs_and_its_own_socket():
     line = {"t": 5}
     args = arguments(release_id="r1", lease=30.0, state_dir="/s", socket={"lb1": "/one.sock", "lb2": "/two.sock"})
-    assert metrics_gate.tick_arguments(args, "lb2", line) == {
+    assert metrics_gate.tick_arguments(args, "lb2", line, deployed=False) == {
         "service": "shop",
         "release_id": "r1",
         "lease": 30.0,
@@ -71,19 +71,34 @@ def test_the_module_on_a_balancer_gets_what_it_needs_and_its_own_socket():
 
 
 def test_without_a_release_the_balancers_are_only_read():
-    assert metrics_gate.tick_arguments(arguments(socket="/one.sock"), "lb1", None) == {
+    assert metrics_gate.tick_arguments(arguments(socket="/one.sock"), "lb1", None, deployed=True) == {
         "service": "shop",
         "socket": "/one.sock",
     }
 
 
-def test_the_age_is_asked_for_once_and_histograms_only_where_they_are_judged():
+def test_histograms_are_asked_for_only_where_they_are_judged():
     args = arguments(release_id="r1", gates={"latency": {}})
-    assert metrics_gate.tick_arguments(args, "lb1", None)["deployed"] is True
-    assert metrics_gate.tick_arguments(args, "lb1", {"t": 5})["deployed"] is False
-    assert metrics_gate.tick_arguments(args, "lb1", None)["latency"] is True
+    assert metrics_gate.tick_arguments(args, "lb1", None, deployed=True)["latency"] is True
     elsewhere = arguments(gates={"latency": {"source": "prometheus"}})
-    assert "latency" not in metrics_gate.tick_arguments(elsewhere, "lb1", None)
+    assert "latency" not in metrics_gate.tick_arguments(elsewhere, "lb1", None, deployed=True)
+
+
+def test_each_balancer_is_asked_for_the_age_until_it_has_answered():
+    asked = []
+
+    class Balancers:
+        def ask(self, questions, _seconds):
+            asked.append({name: told["deployed"] for name, (_, told) in questions.items()})
+            late = None if len(asked) == 1 else {"servers": {}, "deployed": None}
+            return {"lb1": {"servers": {}, "deployed": 9.0}, "lb2": late}
+
+    args, servers = arguments(release_id="r1"), {"candidate": ["g"], "stable": ["b"]}
+    look = metrics_gate._Look(Balancers(), args, ["lb1", "lb2"], [], {}, servers, print)
+    for _ in range(3):
+        look.observe(None, 5.0, ())
+    assert [told["lb1"] for told in asked] == [True, False, False]
+    assert [told["lb2"] for told in asked] == [True, True, False], "the answer that was lost is asked for again"
 
 
 def test_a_baseline_is_chosen_from_the_stable_color():
@@ -117,11 +132,18 @@ def test_the_modules_options_exist(name):
         text = (fragments / f"{fragment.split('.')[2]}.py").read_text()
         known |= set(re.findall(r"^  (\w+):$", text, re.MULTILINE))
     args = arguments(
-        release_id="r1", lease=1.0, socket="/s", config_dir="/c", state_dir="/s", run_dir="/r", gates={"latency": {}}
+        release_id="r1",
+        lease=1.0,
+        socket="/s",
+        config="/f",
+        config_dir="/c",
+        state_dir="/s",
+        run_dir="/r",
+        gates={"latency": {}},
     )
     args.update(servers=[{"name": "g", "color": "green"}], back={"blue": 100.0, "green": 0.0})
     told = (
-        metrics_gate.tick_arguments(args, "lb1", None)
+        metrics_gate.tick_arguments(args, "lb1", None, deployed=True)
         if name == "haproxy_tick"
         else metrics_gate.back_arguments(args, "lb1")
     )
@@ -132,6 +154,16 @@ def test_the_way_back_gives_each_server_what_it_carries():
     servers = [{"name": "b1", "color": "blue", "capacity": 4.0, "port": 80}, {"name": "b2", "color": "blue"}]
     told = metrics_gate.back_arguments(arguments(servers=servers, back={"blue": 100.0, "green": 0.0}), "lb1")
     assert told["servers"] == [{"name": "b1", "color": "blue", "capacity": 4.0}, {"name": "b2", "color": "blue"}]
+
+
+def test_the_way_back_is_validated_by_each_balancers_own_configuration():
+    paths = {"config": {"lb1": "/one.cfg", "lb2": ""}, "config_dir": {"lb1": "/one", "lb2": "/two"}}
+    args = arguments(servers=[], back={"blue": 100.0, "green": 0.0}, **paths)
+    one, two = (metrics_gate.back_arguments(args, name) for name in ("lb1", "lb2"))
+    assert (one["config"], one["config_dir"]) == ("/one.cfg", "/one")
+    assert ("config" in two, two["config_dir"]) == (False, "/two"), "what is not said has its default there"
+    tick = metrics_gate.tick_arguments(args, "lb2", None, deployed=True)
+    assert ("config" in tick, tick["config_dir"]) == (False, "/two")
 
 
 def test_servers_are_told_apart_by_color():

@@ -59,6 +59,22 @@ def test_a_promote_goes_on_above_the_committed_share() -> None:
     assert rollout_plan(fleet(events, shares), None, promote=True)["start_share"] == 25.0
 
 
+KNOWN = {"reference": {}, "slow": {}, "stable": [4000, 4], "thresholds": {}}
+
+
+def test_what_the_gates_knew_of_the_stable_color_is_gone_on_with_where_all_journals_say_it() -> None:
+    passed, other = ([*rolling(), event("stage_passed", stage=3, split=50, known=known)] for known in (KNOWN, {}))
+    paused = [*passed, event("paused", stage=3, split=50)]
+    assert rollout_plan(fleet(passed, ON_BLUE), None, promote=False, resume=True)["known"] == KNOWN
+    assert rollout_plan(fleet(paused, ON_BLUE), None, promote=True)["known"] == KNOWN
+    for one, two in ((passed, other), (other, other)):
+        journals = {"lb1": journal(one), "lb2": journal(two)}
+        half = Fleet("shop", journals, {"lb1": split(ON_BLUE), "lb2": split(ON_BLUE)})
+        assert rollout_plan(half, None, promote=True)["known"] == {}
+    spoilt = [*rolling(), event("stage_passed", stage=3, split=50, known={**KNOWN, "stable": "many"})]
+    assert rollout_plan(fleet(spoilt, ON_BLUE), None, promote=True)["known"] == {}
+
+
 def test_a_dead_release_is_resumed_after_the_stages_that_it_passed_under_another_id() -> None:
     dead = fleet(rolling(), ON_BLUE)
     deploy = deploy_plan(dead, None, resume=True)

@@ -363,6 +363,20 @@ def test_one_slow_machine_holds_and_is_named():
     assert "look at green2" in result["message"]
 
 
+def test_a_candidate_that_nobody_asks_is_not_as_quick_as_the_stable_color():
+    candidate = Judge(Settings(errors=False, latency=("p99",), dwell=0), names=NAMES)
+    found = []
+    for t, n in ((5, 0), (10, 499), (15, 1)):
+        line = timed_line(t, (n, 0, 0), (1000, 0, 10))
+        for servers in line["colors"].values():
+            for entry in servers.values():
+                entry["latency"]["p99"] = entry["latency"].pop("p50")
+        result = candidate.tick(line)
+        found.append((result["verdict"], result["cause"], result["evidence"]["needed"]))
+    assert found[:2] == [("hold", "too_few_requests", 500), ("hold", "too_few_requests", 1)]
+    assert found[2][0] == "promote", result["message"]
+
+
 def test_while_the_stable_colors_quantiles_are_taken_nothing_passes(line):
     candidate = judge(latency=("p99",), dwell=0)
     counts = {"green1": (50_000, 0)}, {"blue1": (50_000, 0)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from ansible_collections.sluice.bluegreen.plugins.module_utils._errors import SluiceError
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._judge import Judge
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._latency import pack
 from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._lines import Observation, Watch
@@ -14,6 +15,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils._gate._threshold_
 NAMES = Names("green", "blue")
 SERVERS = {"candidate": ["green1", "green2"], "stable": ["blue1"]}
 WEIGHTS = {"green1": 3, "green2": 3, "blue1": 94}
+FORCED_BACK = {"no_data": "rollback", "source_down": "rollback"}
 LIMIT = Threshold("p99", max=1.0, url="http://prometheus", query="x")
 
 
@@ -236,6 +238,28 @@ def test_thresholds_are_looked_at_in_the_same_tick():
     assert world.recorded[0]["thresholds"] == {"p99": 2.0}
 
 
+@pytest.mark.parametrize("first_answer", [50.0, None])
+def test_a_threshold_is_without_data_only_when_it_was_asked_so_often(first_answer):
+    orders = Threshold("orders", min=1, url="http://prometheus", query="x", interval=60.0)
+    world, asked = World(), []
+    # A stable server in maintenance has the first look judged, in which no threshold is asked.
+    world.status["lb1"] = {"blue1": "MAINT"}
+    loop = world.loop(thresholds=[orders])
+    loop._judge = Judge(
+        Settings(), names=NAMES, thresholds=[orders], servers=SERVERS, policies={"threshold orders": FORCED_BACK}
+    )
+
+    def observe(line, seconds, due):
+        asked.extend(due)
+        seen = world.observe(line, seconds, due)
+        return Observation(seen.balancers, {name: 50.0 if len(asked) > 1 else first_answer for name in due})
+
+    loop._observe = observe
+    result = loop.run()
+    assert result["verdict"] == "promote", result["message"]
+    assert len(asked) == (2 if first_answer is None else 1), "again at once, and then when its interval is over"
+
+
 def test_answers_are_awaited_for_a_tick_at_most_and_first_for_part_of_the_lease():
     world = World()
     world.loop().run()
@@ -243,8 +267,8 @@ def test_answers_are_awaited_for_a_tick_at_most_and_first_for_part_of_the_lease(
 
 
 def stage_at_100(world, **settings):
-    judge = ThresholdJudge(Settings(dwell=20, **settings), names=NAMES, servers=SERVERS)
-    watch = Watch("shop stage 4 (100 %)", BOTH, SERVERS, lease=30.0)
+    judge = ThresholdJudge(Settings(dwell=20, **settings), names=NAMES, servers=SERVERS, has_stable=True)
+    watch = Watch("shop stage 4 (100 %)", BOTH, SERVERS, lease=30.0, concurrent=False)
     return GateLoop(
         watch,
         judge,
@@ -267,6 +291,60 @@ def test_without_a_limit_the_stable_colors_totals_before_the_stage_give_one():
     assert "from blue's 1 % before" in bad["message"]
 
 
+GONE = {"unreachable": True, "msg": "timed out"}
+
+
+@pytest.mark.parametrize("silent", [["lb1"], ["lb1", "lb2"]])
+def test_a_first_look_without_an_answer_costs_no_limit(silent):
+    world = World(per_tick={"green1": (500, 0), "green2": (500, 0)})
+    # What the idle balancer knows is not the stable color's rate.
+    world.totals["lb1"]["blue1"], world.totals["lb2"]["blue1"] = (90_000, 90), (4, 2)
+    world.failures.update(dict.fromkeys(silent, GONE))
+    world.script[3] = [lambda w: w.failures.clear()]
+    good = stage_at_100(world).run()
+    assert good["verdict"] == "promote"
+    assert good["evidence"]["stable"] == {"requests": 90_004, "errors": 92}, "each balancer's first answer, once"
+    world = World(per_tick={"green1": (500, 150), "green2": (500, 150)})
+    world.failures.update(dict.fromkeys(silent, GONE))
+    world.script[2] = [lambda w: w.failures.clear()]
+    bad = stage_at_100(world).run()
+    assert (bad["verdict"], bad["cause"]) == ("rollback", "errors"), bad["message"]
+
+
+@pytest.mark.parametrize("before", [(0, 0), (1, 1), (200, 0)])
+def test_too_little_known_of_the_stable_color_is_no_limit_and_never_passed_in_silence(before):
+    def at_100(bad, on_timeout):
+        world = World(per_tick={"green1": (500, bad), "green2": (500, bad)})
+        for totals in world.totals.values():
+            totals["blue1"] = before
+        return stage_at_100(world, on_timeout=on_timeout, timeout=60.0).run()
+
+    clean = at_100(0, "pause")
+    assert (clean["outcome"], clean["cause"]) == ("pause", "too_few_requests")
+    assert "write one as gates.errors.max_error_ratio on the page" in clean["message"]
+    assert at_100(0, "promote")["outcome"] == "promote", "on_timeout decides, as in every stage with few requests"
+    failing = at_100(150, "promote")
+    assert (failing["outcome"], failing["held_for"]) == ("pause", "no_data"), "errors with nothing to hold against"
+    assert "requests to green failed, and of blue" in failing["message"]
+
+
+def test_a_first_release_needs_no_limit():
+    world = World(per_tick={"green1": (500, 0), "green2": (500, 0)})
+    for totals in world.totals.values():
+        totals["blue1"] = (0, 0)
+    loop = stage_at_100(world)
+    loop._judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS)
+    assert loop.run()["verdict"] == "promote"
+
+
+def test_what_was_recorded_at_100_per_cent_replays_with_the_same_limit():
+    world = World(per_tick={"green1": (500, 40), "green2": (500, 40)})
+    live = stage_at_100(world).run()
+    tape = [line for line in world.lines if line] + world.recorded
+    judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS)
+    assert {**replay(tape, judge, label="shop", say=world.said.append), "carry": None} == {**live, "carry": None}
+
+
 def test_a_limit_that_was_written_is_the_one_that_holds():
     world = World(per_tick={"green1": (500, 10), "green2": (500, 10)})
     assert stage_at_100(world, max_error_ratio=0.05).run()["verdict"] == "promote"
@@ -280,6 +358,21 @@ def test_check_mode_looks_once_and_claims_nothing():
     assert (result["verdict"], result["outcome"]) == (None, None)
     assert "would judge green on lb1, lb2 every 5 s" in result["message"]
     assert "lb2 does not answer: timed out" in result["message"]
+
+
+@pytest.mark.parametrize(("error", "went_back"), [(TypeError("of the gate"), ["back"]), (SluiceError("gone"), [])])
+def test_an_error_of_the_gate_itself_takes_the_traffic_back_at_once(error, went_back):
+    world, moved = World(), []
+    loop = world.loop()
+    loop._back = lambda: moved.append("back")
+
+    def fail(_line):
+        raise error
+
+    loop._judge.tick = fail
+    with pytest.raises(type(error)):
+        loop.run()
+    assert moved == went_back
 
 
 def test_what_was_recorded_replays_to_the_same_verdict():
@@ -398,6 +491,17 @@ def test_a_container_is_as_old_as_the_journal_says_and_not_counted_while_it_is_y
     assert "warmup" not in world.lines[5]
 
 
+def test_an_age_that_comes_late_is_an_age():
+    world = World()
+    plain = world.answer
+    world.answer = lambda balancer: {**plain(balancer), "deployed": 5.0 + 5.0 * (world.looks - 1)}
+    world.failures.update(dict.fromkeys(BOTH, GONE))
+    world.script[2] = [lambda w: w.failures.clear()]
+    world.loop(Settings(warmup=30)).run()
+    young = [sorted(line.get("warmup", {})) for line in world.lines[2:9]]
+    assert young == [["green1", "green2"]] * 5 + [[]] * 2, "5 s at the begin, 30 s with the tick that begins at 25 s"
+
+
 def test_only_the_chosen_part_of_the_stable_color_is_compared_with():
     world = World(per_tick={"green1": (60, 0), "green2": (60, 0), "blue1": (1000, 0), "blue2": (1000, 9)})
     for totals in world.totals.values():
@@ -433,6 +537,66 @@ def test_totals_of_a_source_of_its_own_are_kept_until_both_colors_moved():
         [0, 0],
     ]
     assert [color["stable"]["pod-1"]["errors"][0] for color in colors] == [0, 2000, 0, 0, 3000, 0]
+
+
+@pytest.mark.parametrize(
+    ("until", "policy", "outcome"),
+    # The series that comes with a scrape after half a minute is waited for, whatever the policy.
+    [(None, "hold", "pause"), (None, "rollback", "rollback"), (8, "rollback", "promote")],
+)
+def test_a_candidate_server_that_has_requests_and_no_series_is_data_that_are_missing(until, policy, outcome):
+    world = World()
+
+    def observe(line, seconds, due):
+        seen = world.observe(line, seconds, due)
+        totals = {
+            "candidate": {"green1": [120 * world.looks, 0]},
+            "stable": {"blue1": [4000 * world.looks, 2 * world.looks]},
+        }
+        if until and world.looks >= until:
+            totals["candidate"]["green2"] = [120 * world.looks, 0]
+        return Observation(seen.balancers, {}, {"errors": {"totals": totals}})
+
+    settings = Settings(elsewhere=("errors",), timeout=150, on_timeout="promote")
+    loop = world.loop(settings)
+    loop._judge = Judge(settings, names=NAMES, servers=SERVERS, policies={"errors": {"no_data": policy}})
+    loop._observe = observe
+    result = loop.run()
+    assert result["outcome"] == outcome, result["message"]
+    if until is None:
+        assert "nothing of green2, although the balancers sent requests" in result["message"]
+    assert world.lines[2]["missing"]["errors"].keys() == {"awaited"}
+
+
+def asked_of_prometheus(world, bad, stable, **settings):
+    """A gate at 100 % whose errors come from Prometheus: 600 requests of the candidate a tick, ``stable`` stands."""
+    loop = stage_at_100(world, elsewhere=("errors",), **settings)
+
+    def observe(line, seconds, due):
+        seen = world.observe(line, seconds, due)
+        candidate = {name: [300 * world.looks, bad * world.looks] for name in SERVERS["candidate"]}
+        return Observation(seen.balancers, {}, {"errors": {"totals": {"candidate": candidate, "stable": stable}}})
+
+    loop._observe = observe
+    return loop
+
+
+@pytest.mark.parametrize("stable", [{"blue1": [90_000, 90]}, {}])
+def test_at_100_per_cent_prometheus_is_asked_for_the_candidate_alone(stable):
+    good = asked_of_prometheus(World(), 0, stable, max_error_ratio=0.01).run()
+    assert (good["verdict"], good["evidence"]["candidate"]["requests"]) == ("promote", 600 * 4), good["message"]
+    bad = asked_of_prometheus(World(), 100, stable, max_error_ratio=0.01).run()
+    assert (bad["verdict"], bad["cause"]) == ("rollback", "errors"), bad["message"]
+
+
+def test_what_prometheus_counts_of_the_candidate_is_held_against_what_it_counts_of_the_stable_color():
+    # It counts more as bad than HAProxy does: 3 % of blue's requests, where HAProxy has 1 %.
+    stable = {"blue1": [50_000, 1500], "blue2": [40_000, 1200]}
+    good = asked_of_prometheus(World(), 9, stable).run()
+    assert (good["verdict"], good["evidence"]["stable"]) == ("promote", {"requests": 90_000, "errors": 2700})
+    nothing = asked_of_prometheus(World(), 0, {}, timeout=60.0, on_timeout="promote").run()
+    assert (nothing["outcome"], nothing["held_for"]) == ("pause", "no_data")
+    assert "how often blue failed before is not known; write one" in nothing["message"]
 
 
 def test_a_policy_ends_the_gate_before_its_time():

@@ -112,7 +112,17 @@ def server():
                 self.send_header("Location", "/api/v1/query")
                 self.end_headers()
                 return
-            body = json.dumps({"status": "success", "data": vector(str(len(self.headers["Authorization"] or "")))})
+            data = vector(str(len(self.headers["Authorization"] or "")))
+            if self.path.startswith("/many"):
+                data["result"] = [
+                    {
+                        "metric": {"color": "green", "server": f"green{number}.example.com:8080", "le": le},
+                        "value": [1700000000.123, "10000"],
+                    }
+                    for number in range(500)
+                    for le in [*(str(bucket / 100) for bucket in range(1, 24)), "+Inf"]
+                ]
+            body = json.dumps({"status": "success", "data": data})
             self.send_response(200)
             self.end_headers()
             self.wfile.write(body.encode())
@@ -133,6 +143,12 @@ def test_a_real_server_is_asked_with_the_token(server):
 
 def test_a_redirect_is_refused_so_that_no_token_goes_where_nobody_sent_it(server):
     assert "HTTP 302" in reading(threshold(f"{server}/moved", token="123"))["source_down"]
+
+
+def test_the_histogram_of_a_large_fleet_is_read_whole_and_what_is_too_long_is_said(server):
+    found = bucket_totals(Series(f"{server}/many", buckets="h"), COLORS, {"candidate": [], "stable": []})
+    assert len(found["totals"]["candidate"]) == 500, found
+    assert "an answer longer than 1 MB" in reading(threshold(f"{server}/many"))["source_down"]
 
 
 def test_nobody_listening_is_a_source_that_is_down():
@@ -218,6 +234,16 @@ def test_a_check_of_ones_own_says_by_its_exit_status_and_its_json_what_it_found(
         assert found in said["source_down"]
     else:
         assert said == found
+
+
+def test_a_check_of_both_colors_that_says_bad_is_one_failure_of_the_candidate_and_no_value_of_the_stable_color():
+    def found(bad):
+        script = f"import sys; print('{{\"value\": 3}}'); raise SystemExit(sys.argv[1] == {bad!r})"
+        return reading(own_check(script, max_ratio=2.0), colors=COLORS)
+
+    assert found("none") == {"candidate": 3.0, "stable": 3.0}
+    assert found("green")["verdict"] == "bad"
+    assert found("blue") == {"candidate": 3.0, "stable": None}
 
 
 def test_a_check_that_is_not_there_is_a_source_that_is_down_and_what_it_started_ends_with_it(tmp_path):

@@ -46,6 +46,7 @@ def broken(**server):
         (broken(errors=[1]), "candidate server green1: errors: [1] must be whole numbers [requests, bad]"),
         (broken(errors=[1, 2]), "counts more than there were requests"),
         (broken(errors=[1.5, 0]), "must be whole numbers"),
+        ({**GOOD, "before": [5]}, "before: [5] must be whole numbers [requests, bad]"),
         (broken(errors=[-1, 0]), "must be whole numbers"),
         (broken(latency={"p95": [1, 0, 0]}), "latency 'p95' is not one of p50, p90, p99"),
         (broken(latency={"p50": [1, 0]}), "[responses, slow for promotion, slow for rollback]"),

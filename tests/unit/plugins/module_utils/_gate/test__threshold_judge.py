@@ -66,6 +66,15 @@ def test_that_rate_comes_from_the_stages_before_by_carry(line):
     assert last.carry() == first.carry()
 
 
+@pytest.mark.parametrize(("margin", "enough"), [(0.002, 500), (0.005, 200), (0.2, 5)])
+def test_so_many_requests_make_a_rate_that_one_of_them_is_no_more_than_the_margin(line, margin, enough):
+    def limit(known):
+        found = judge(Settings(dwell=20, d1=margin), has_stable=True).tick(line(5, {}, {}, before=[known, 0]))
+        return found["evidence"]["limit"]
+
+    assert (limit(enough - 1), limit(enough)) == (None, margin)
+
+
 def test_a_limit_without_any_request_is_never_passed(line):
     result = run(judge(Settings(dwell=20, max_error_ratio=0.01)), line, {"green1": (0, 0)}, until=600)
     assert (result["verdict"], result["cause"]) == ("hold", "too_few_requests")
@@ -140,6 +149,17 @@ def test_at_100_per_cent_a_quick_candidate_passes_and_a_lukewarm_one_is_held(tim
     assert (held["verdict"], held["cause"]) == ("hold", "undecided")
     missing = with_latency(timed_carry).tick({"t": 5, "colors": {"candidate": {"green1": {"errors": [9, 0]}}}})
     assert (missing["verdict"], missing["cause"]) == ("hold", "no_data")
+
+
+def test_latencies_of_nobody_are_not_good_ones(timed_carry):
+    settings = Settings(errors=False, latency=("p50", "p90"), dwell=0)
+    idle = {
+        "t": 5,
+        "colors": {"candidate": {"green1": {"errors": [0, 0], "latency": {"p50": [0, 0, 0], "p90": [0, 0, 0]}}}},
+    }
+    result = ThresholdJudge(settings, names=NAMES, carry=timed_carry).tick(idle)
+    assert (result["verdict"], result["cause"]) == ("hold", "too_few_requests")
+    assert "green had none, so there is nothing to judge" in result["message"]
 
 
 def test_a_first_release_has_nothing_to_compare_latencies_with():

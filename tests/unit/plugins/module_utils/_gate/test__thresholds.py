@@ -44,11 +44,13 @@ def test_between_two_measurements_the_last_one_stands():
     assert states(limit(interval=10), 0.5, 9, 9, 0.1, 0.1) == ["good", "good", "failing", "failing", "good"]
 
 
-def test_it_is_due_when_its_interval_is_over_and_a_source_that_was_down_is_asked_again_at_once():
+def test_it_is_due_when_its_interval_is_over_and_one_without_a_value_is_asked_again_at_once():
     followed = Thresholds([limit(interval=60)])
     assert followed.due(5) == ["p99"]
     followed.update(5, {"p99": {"source_down": "x"}})
     assert followed.due(10) == ["p99"]
+    followed.update(10, {"p99": None})
+    assert followed.due(15) == ["p99"], "nor is an empty answer a measurement"
     followed.update(10, {"p99": 0.5})
     assert followed.due(15) == []
     assert followed.due(69.7) == ["p99"], "ticks come a little early or late"
