@@ -45,7 +45,7 @@ class ThresholdJudge:
         carry: Optional[Mapping[str, Any]] = None,
         stable_rate: Optional[Mapping[str, int]] = None,
         policies: Optional[Mapping[str, Mapping[str, str]]] = None,
-        has_stable: bool = False,
+        has_stable: bool = True,
     ) -> None:
         self.settings = settings
         self.names = names or Names()
@@ -207,8 +207,8 @@ class ThresholdJudge:
         n, k = self._total
         if k < self.settings.min_errors:
             return None
-        known = requests(self._stable[0])
-        return f"{k} of {requests(n)} to {c} failed, and of {b} {known} before is known, no rate; {LIMIT_WRITTEN}"
+        little = f"of {b} before too little is known ({requests(self._stable[0])})"
+        return f"{k} of {requests(n)} to {c} failed, and {little} to say whether that is more; {LIMIT_WRITTEN}"
 
     def _e_errors(self, server: Optional[str] = None) -> Optional[float]:
         if self._limit is None:

@@ -42,7 +42,7 @@ def carry():
 
 def at_100(carry, slow, memory):
     settings = Settings(latency=QUANTILES, dwell=20)
-    judge = ThresholdJudge(settings, names=NAMES, thresholds=[MEMORY], carry=carry, has_stable=True)
+    judge = ThresholdJudge(settings, names=NAMES, thresholds=[MEMORY], carry=carry)
     latency = {quantile: [1000, slow, slow] for quantile in QUANTILES}
     for t in range(5, 61, 5):
         result = judge.tick(

@@ -267,7 +267,7 @@ def test_answers_are_awaited_for_a_tick_at_most_and_first_for_part_of_the_lease(
 
 
 def stage_at_100(world, **settings):
-    judge = ThresholdJudge(Settings(dwell=20, **settings), names=NAMES, servers=SERVERS, has_stable=True)
+    judge = ThresholdJudge(Settings(dwell=20, **settings), names=NAMES, servers=SERVERS)
     watch = Watch("shop stage 4 (100 %)", BOTH, SERVERS, lease=30.0, concurrent=False)
     return GateLoop(
         watch,
@@ -325,7 +325,7 @@ def test_too_little_known_of_the_stable_color_is_no_limit_and_never_passed_in_si
     assert at_100(0, "promote")["outcome"] == "promote", "on_timeout decides, as in every stage with few requests"
     failing = at_100(150, "promote")
     assert (failing["outcome"], failing["held_for"]) == ("pause", "no_data"), "errors with nothing to hold against"
-    assert "requests to green failed, and of blue" in failing["message"]
+    assert "requests to green failed, and of blue before too little is known" in failing["message"]
 
 
 def test_a_first_release_needs_no_limit():
@@ -333,7 +333,7 @@ def test_a_first_release_needs_no_limit():
     for totals in world.totals.values():
         totals["blue1"] = (0, 0)
     loop = stage_at_100(world)
-    loop._judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS)
+    loop._judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS, has_stable=False)
     assert loop.run()["verdict"] == "promote"
 
 
@@ -341,7 +341,7 @@ def test_what_was_recorded_at_100_per_cent_replays_with_the_same_limit():
     world = World(per_tick={"green1": (500, 40), "green2": (500, 40)})
     live = stage_at_100(world).run()
     tape = [line for line in world.lines if line] + world.recorded
-    judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS)
+    judge = ThresholdJudge(Settings(dwell=20), names=NAMES, servers=SERVERS, has_stable=False)
     assert {**replay(tape, judge, label="shop", say=world.said.append), "carry": None} == {**live, "carry": None}
 
 

@@ -13,7 +13,8 @@ WEAKER = "(weaker evidence: there is no other color to compare with at the same 
 
 
 def judge(settings=None, **more):
-    return ThresholdJudge(settings or Settings(dwell=20), names=NAMES, **more)
+    """Of a first release, where nothing else is said."""
+    return ThresholdJudge(settings or Settings(dwell=20), names=NAMES, **{"has_stable": False, **more})
 
 
 def run(candidate, line, counts, until=60, **more):
@@ -112,7 +113,7 @@ def timed(t, slow):
 
 def with_latency(carry):
     settings = Settings(latency=("p50", "p90"), dwell=0)
-    return ThresholdJudge(settings, names=NAMES, carry=carry)
+    return ThresholdJudge(settings, names=NAMES, carry=carry, has_stable=carry is not None)
 
 
 @pytest.fixture
