@@ -74,6 +74,7 @@ SPECIAL: dict[str, str] = {
     "container.ports": "is not for here; write 'port' and 'publish'",
     "container.pull": "is set by the collection; the image is there before the container is made",
     "container.recreate": "is set by the collection; leave it out",
+    "container.restart_retries": "belongs to 'restart_policy: on-failure', which is refused; leave it out",
     "container.published_ports": "is not for here; write 'port' and 'publish'",
     "container.state": "is set by the collection; leave it out",
     "health.quorum": "is not for here; a release needs every server of the candidate, as its gate holds while one is "

@@ -50,7 +50,7 @@ CONTAINER_KEYS = (
     "port, publish, env, stop_timeout, secrets, capabilities, cap_drop, cgroup_parent, command, cpus, cpuset_cpus, "
     "cpu_shares, devices, dns_opts, dns_search_domains, dns_servers, entrypoint, etc_hosts, groups, hostname, init, "
     "ipc_mode, log_driver, log_options, memory, memory_reservation, memory_swap, mounts, network_mode, networks, "
-    "oom_score_adj, pids_limit, privileged, read_only, restart_policy, restart_retries, runtime, security_opts, "
+    "oom_score_adj, pids_limit, privileged, read_only, restart_policy, runtime, security_opts, "
     "shm_size, stop_signal, sysctls, tmpfs, ulimits, user, userns_mode, volumes, working_dir"
 )
 WAYS = "write roundrobin or random(1), or a hash such as source with 'hash_type: consistent'"
