@@ -107,7 +107,7 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         "hosts": _hosts(top, topology),
         "servers": [],
         "container": read_container(top, topology),
-        "health": _health(top),
+        "health": _health(top, topology),
         "listen": _listen(top, traffic),
         **traffic,
         **_balance(top),
@@ -156,7 +156,7 @@ def _hosts(top: Reader, topology: str) -> dict[str, str]:
     return groups
 
 
-def _health(top: Reader) -> dict[str, Any]:
+def _health(top: Reader, topology: str) -> dict[str, Any]:
     way = "a version is never trusted unseen: write health: {path: /healthz}, or health: {tcp: true}"
     health = top.section("health", required=way)
     found: dict[str, Any] = {"tcp": health.boolean("tcp", False)}
@@ -178,6 +178,12 @@ def _health(top: Reader) -> dict[str, Any]:
     found["port"] = None
     if health.take("port") is not None:
         found["port"] = health.integer("port", low=1, high=65535, wanted="write a port from 1 to 65535")
+        if topology == "colocated":
+            health.note(
+                "port",
+                f"{found['port']} is one port of a VM that both colors share, where one would vouch for the other; "
+                "leave it out, and each is asked at its own port of container.publish",
+            )
     found["docker"] = health.boolean("docker", False)
     found["consecutive"] = health.integer("consecutive", 3, low=1, high=100)
     found["stable_for"] = health.duration("stable_for", 0, high=3600)

@@ -430,6 +430,11 @@ def test_both_colors_may_share_their_vms_on_two_ports() -> None:
             {"loadbalancers": ["blue2"]},
             "listen.bind: the listener and the container would both take port 80",
         ),
+        (
+            {"health__port": 9000},
+            {},
+            "health.port: 9000 is one port of a VM that both colors share, where one would vouch for the other; leave",
+        ),
         ({"topology": "colocatde"}, {}, "topology: 'colocatde' is not known; did you mean 'colocated'?"),
     ],
 )
