@@ -106,3 +106,24 @@ def test_what_a_page_may_not_say_of_traffic_is_refused_here_too() -> None:
     assert found.startswith("service shop: split.cookie: belongs to HTTP")
     (found,) = service_problems([{**SHOP, "listen": {**SHOP["listen"], "tls": {"certificates": ["a b"]}}}])
     assert found.startswith("service shop: listen.tls.certificates: ")
+
+
+@pytest.mark.parametrize(
+    ("stats", "path", "bind", "clashes"),
+    [
+        ("127.0.0.1:8404", "listen", "*:8404", True),
+        ("*:8404", "preview", "192.0.2.1:8404", True),
+        ("127.0.0.1:9000,*:8404", "preview", ":8404", True),
+        ("127.0.0.1:8404", "preview", "192.0.2.1:8404", False),
+        ("127.0.0.1:8404", "preview", "*:8405", False),
+        ("/run/stats.sock", "preview", "*:8404", False),
+        (None, "preview", "*:8404", False),
+    ],
+)
+def test_a_service_does_not_take_the_port_of_the_statistics(
+    stats: str | None, path: str, bind: str, clashes: bool
+) -> None:
+    address = bind if bind.startswith(("*", "1")) else f"*{bind}"
+    ending = f"takes the port of the statistics, haproxy_stats_bind {(stats or '').split(',')[-1]}; change one of them"
+    expected = [f"service shop: {path}.bind {address} {ending}"] if clashes else []
+    assert service_problems([changed(path, {"bind": bind})], stats) == expected
