@@ -28,6 +28,11 @@ options:
   stats_bind:
     description: Address and port of the statistics; none where they are not served.
     type: str
+  here:
+    description:
+      - The services as they are on this balancer, RV(sluice.bluegreen.haproxy_config_info#module:services). With them a
+        server is refused that would come to a color that has a share of the traffic.
+    type: dict
 author:
   - The sluice.bluegreen maintainers (@sluice-bluegreen)
 """
@@ -49,11 +54,15 @@ _value:
 """
 
 
-def haproxy_problems(services: Sequence[Mapping[str, Any]], stats_bind: Optional[str] = None) -> list[str]:
+def haproxy_problems(
+    services: Sequence[Mapping[str, Any]],
+    stats_bind: Optional[str] = None,
+    here: Optional[Mapping[str, Mapping[str, Any]]] = None,
+) -> list[str]:
     """One sentence a problem; see DOCUMENTATION."""
     if isinstance(services, (str, Mapping)) or not all(isinstance(service, Mapping) for service in services):
         raise AnsibleFilterError("sluice.bluegreen.haproxy_problems: wants a list of services")
-    return service_problems(services, stats_bind or None)
+    return service_problems(services, stats_bind or None, here)
 
 
 class FilterModule:

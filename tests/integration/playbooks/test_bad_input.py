@@ -261,6 +261,19 @@ class TestAHostThatIsNotThere:
         ]
         unchanged(done)
 
+    def test_a_balancer_whose_haproxy_has_a_server_in_the_other_color_stops_a_release(
+        self, tmp_path: Path, balancers: dict[str, dict[str, Any]]
+    ) -> None:
+        blue, green = {"blue1": vm(21), "blue2": vm(22), "green2": vm(32)}, {"green1": vm(31)}
+        site = inventory(groups__loadbalancers=balancers, groups__shop_blue=blue, groups__shop_green=green)
+        done = run(tmp_path, "sluice.bluegreen.release", site, GOOD)
+        assert done.status == 2, done.output
+        assert [problem.msg for problem in done.problems] == [
+            "service shop: HAProxy on lb1 has green2 as green, which is blue in the inventory; bring the "
+            "balancers up to the inventory with sluice.bluegreen.site. Nothing was changed"
+        ]
+        unchanged(done)
+
     def test_a_vm_that_cannot_be_reached_stops_a_release(self, tmp_path: Path, machines: dict[str, Balancer]) -> None:
         for machine in machines.values():
             machine.promoted("r1", "v1", "blue")
