@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from balancer_machine import can_mount
-from real_ansible import Run, run
+from real_ansible import ROOT, Run, run
 from site_files import LOCAL, inventory, vm
 
 DEBIAN = {
@@ -22,6 +23,12 @@ DEBIAN = {
     "os_family": "Debian",
     "service_mgr": "systemd",
 }
+# What it says of the containers of services, and of nothing else.
+DOCKER = """[ "$*" = "ps --filter=label=sluice.bluegreen.service --format={{.Ports}}" ] || exit 1
+echo "0.0.0.0:8080->80/tcp, [::]:8080->80/tcp"
+echo
+echo "192.0.2.7:9000->9000/tcp"
+"""
 
 
 def prepare(folder: Path, **extra: Any) -> Run:
@@ -66,7 +73,7 @@ class Adopted:
         if settings is not None:
             (self.etc / "daemon.json").write_text(settings)
         self.engine = "docker.io installed"
-        self._program(
+        self.program(
             "python",
             f"""unshare --mount --propagation private -- /bin/sh -ec '
                 mount -t overlay overlay -o lowerdir={folder}/places:/etc /etc
@@ -74,16 +81,17 @@ class Adopted:
                 PATH={folder}/bin:$PATH exec {sys.executable} "$@"' sh "$@\"""",
         )
 
-    def _program(self, name: str, text: str) -> None:
+    def program(self, name: str, text: str) -> None:
         path = self.folder / "bin" / name
         path.write_text(f"#!/bin/sh\n{text}\n")
         path.chmod(0o755)
 
-    def play(self, tasks_from: str, **variables: Any) -> Run:
-        self._program("dpkg-query", f"echo {self.engine}")
+    def play(self, tasks_from: str, *more: dict[str, Any], **variables: Any) -> Run:
+        self.program("dpkg-query", f"echo {self.engine}")
         tasks = [
             {"ansible.builtin.set_fact": {**DEBIAN, "cacheable": True}},
             {"ansible.builtin.include_role": {"name": "sluice.bluegreen.docker_host", "tasks_from": tasks_from}},
+            *more,
         ]
         entry = {**LOCAL, "ansible_python_interpreter": str(self.folder / "bin/python"), "ansible_become": False}
         # As if the engine was installed by this very run, so that nothing is restarted.
@@ -138,3 +146,20 @@ class TestAnEngineThatIsThere:
             assert json.loads((vm1.etc / "daemon.json").read_text())["log-driver"] == "json-file"
             kept = [path.read_text() for path in vm1.etc.glob("daemon.json.*~")]
             assert kept == ['{"log-driver": "journald"}'], f"after run {times}"
+
+    def test_a_version_that_serves_keeps_its_port_open_when_its_page_names_another(self, tmp_path: Path) -> None:
+        vm1 = Adopted(tmp_path, None)
+        vm1.program("docker", DOCKER)
+        rules = {"src": str(ROOT / "roles/docker_host/templates/firewall.nft.j2"), "dest": str(tmp_path / "rules")}
+        told = vm1.play(
+            "preflight",
+            {"ansible.builtin.template": rules},
+            docker_host_firewall=True,
+            docker_host_firewall_ports=[8090],
+            docker_host_firewall_from=["192.0.2.1"],
+            docker_host_firewall_also=[],
+        )
+        assert told.problems == []
+        written = (tmp_path / "rules").read_text()
+        assert re.findall(r"saddr { 192.0.2.1 } .* proto-dst (\d+) accept", written) == ["8080", "8090", "9000"]
+        assert "tcp dport { 8080, 8090, 9000 } jump allowed" in written
