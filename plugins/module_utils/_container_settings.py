@@ -12,7 +12,7 @@ from ._container_secrets import folder_of
 from ._page_container import PASSED, SECRETS_FOLDER
 
 # A command of its own has neither those of the version nor a second life.
-_VERSIONS_OWN = ("command", "entrypoint", "restart_policy", "restart_retries")
+_VERSIONS_OWN = ("command", "entrypoint", "restart_policy")
 # Two containers of one network cannot share these, and whoever asks for an alias wants the service.
 _ADDRESSES = ("aliases", "ipv4_address", "ipv6_address", "mac_address")
 

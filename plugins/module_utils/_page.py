@@ -74,6 +74,7 @@ SPECIAL: dict[str, str] = {
     "container.ports": "is not for here; write 'port' and 'publish'",
     "container.pull": "is set by the collection; the image is there before the container is made",
     "container.recreate": "is set by the collection; leave it out",
+    "container.restart_retries": "belongs to 'restart_policy: on-failure', which is refused; leave it out",
     "container.published_ports": "is not for here; write 'port' and 'publish'",
     "container.state": "is set by the collection; leave it out",
     "health.quorum": "is not for here; a release needs every server of the candidate, as its gate holds while one is "
@@ -106,7 +107,7 @@ def read(name: str, page: Any, version: Optional[str] = None, strategy: Any = No
         "hosts": _hosts(top, topology),
         "servers": [],
         "container": read_container(top, topology),
-        "health": _health(top),
+        "health": _health(top, topology),
         "listen": _listen(top, traffic),
         **traffic,
         **_balance(top),
@@ -155,7 +156,7 @@ def _hosts(top: Reader, topology: str) -> dict[str, str]:
     return groups
 
 
-def _health(top: Reader) -> dict[str, Any]:
+def _health(top: Reader, topology: str) -> dict[str, Any]:
     way = "a version is never trusted unseen: write health: {path: /healthz}, or health: {tcp: true}"
     health = top.section("health", required=way)
     found: dict[str, Any] = {"tcp": health.boolean("tcp", False)}
@@ -177,6 +178,12 @@ def _health(top: Reader) -> dict[str, Any]:
     found["port"] = None
     if health.take("port") is not None:
         found["port"] = health.integer("port", low=1, high=65535, wanted="write a port from 1 to 65535")
+        if topology == "colocated":
+            health.note(
+                "port",
+                f"{found['port']} is one port of a VM that both colors share, where one would vouch for the other; "
+                "leave it out, and each is asked at its own port of container.publish",
+            )
     found["docker"] = health.boolean("docker", False)
     found["consecutive"] = health.integer("consecutive", 3, low=1, high=100)
     found["stable_for"] = health.duration("stable_for", 0, high=3600)

@@ -20,7 +20,9 @@ _NAME = r"[A-Za-z_][A-Za-z0-9_.-]*"
 _A_PORT = "write a port from 1 to 65535"
 _SECRET = r"[A-Za-z0-9_][A-Za-z0-9_.-]*"
 _SIZE = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:[kmgtKMGT]i?)?[bB]?")
-_RESTARTS = ("unless-stopped", "on-failure", "no")
+_RESTARTS = ("unless-stopped", "no")
+# Docker remembers for none of them that a container was stopped on purpose.
+_RESTARTS_ALL = ("always", "on-failure")
 # Those by which the balancers could not reach the published port.
 _NO_NETWORK = ("none", "container:")
 
@@ -72,10 +74,10 @@ def _signal(value: Any) -> str:
 def _restart(value: Any) -> str:
     if value is False:
         raise InputError("it came as false, which YAML makes of no; put it in quotes: 'no'")
-    if value == "always":
+    if value in _RESTARTS_ALL:
         raise InputError(
-            "write unless-stopped; with always, Docker starts after a reboot of the VM what was stopped on purpose, an "
-            "old version beside the one that serves, and both want one port"
+            f"write unless-stopped; with {value}, Docker starts after a reboot of the VM what was stopped on purpose, "
+            "an old version beside the one that serves, and both want one port"
         )
     if value not in _RESTARTS:
         raise InputError(f"{shown(value)} is not known; write one of {', '.join(_RESTARTS)}")
@@ -163,7 +165,6 @@ PASSED: dict[str, Callable[[Any], Any]] = {
     "privileged": _boolean,
     "read_only": _boolean,
     "restart_policy": _restart,
-    "restart_retries": _count(0, 1000),
     "runtime": _text,
     "security_opts": _texts,
     "shm_size": _size,
@@ -245,8 +246,6 @@ def _check_together(container: Reader, found: Mapping[str, Any]) -> None:
             f"{others[0]} is not the port {found['port']} that the app has on the VM with network_mode host; make them "
             "the same",
         )
-    if "restart_retries" in found and found.get("restart_policy") != "on-failure":
-        container.note("restart_retries", "belongs to 'restart_policy: on-failure'; leave it out")
     if "log_options" in found and "log_driver" not in found:
         container.note("log_options", "belongs to a log_driver; name that too, such as json-file")
     if found.get("secrets"):

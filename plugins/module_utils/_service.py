@@ -14,6 +14,7 @@ from ._errors import InputError
 from ._haproxy._weights import ROUNDROBIN_MOST
 from ._page import COLORS, Service, read
 from ._schema import Problem, Reader, did_you_mean, kind, plain, unknown
+from ._traffic import binds_of, clash
 from ._units import shown, tidy
 
 VARIABLE = "bluegreen_services"
@@ -24,7 +25,6 @@ DIGEST = r"sha256:[0-9a-f]{64}"
 _SERVER = r"[A-Za-z0-9._:-]+"
 # What the balancers add to the name of a service for further frontends and backends.
 _SUFFIXES = (*COLORS, "in", "latency", "preview")
-_WILDCARDS = ("*", "0.0.0.0", "[::]")
 CAPACITY = "bluegreen_capacity"
 # For ``check_version``: there is no such variable.
 NOT_GIVEN: Any = object()
@@ -271,14 +271,14 @@ def _check_addresses(found: Service, _inventory: Inventory) -> Iterator[Problem]
 
 def _check_listener(found: Service, inventory: Inventory) -> Iterator[Problem]:
     """A VM may be a balancer too, but a listener and a container cannot both have a port there."""
-    port = found["listen"]["port"]
     shared = sorted(inventory.hosts([found["loadbalancers"]]) & inventory.hosts(found["hosts"].values()))
-    if shared and port in found["container"]["publish"].values():
-        yield Problem(
-            "listen.bind",
-            f"the listener and the container would both take port {port} where a VM is a balancer too "
-            f"({_few(shared)}); change container.publish",
-        )
+    for bind in binds_of(found):
+        if shared and bind.port in found["container"]["publish"].values():
+            yield Problem(
+                bind.key,
+                f"the listener and the container would both take port {bind.port} where a VM is a balancer too "
+                f"({_few(shared)}); change container.publish",
+            )
 
 
 def _check_size(found: Service, _inventory: Inventory) -> Iterator[Problem]:
@@ -303,19 +303,19 @@ def _check_apart(one: Service, other: Service, inventory: Inventory) -> None:
 
     balancers = [inventory.hosts([page["loadbalancers"]]) for page in (one, other)]
     vms = [inventory.hosts(page["hosts"].values()) for page in (one, other)]
-    listens = [page["listen"] for page in (one, other)]
+    listens = [binds_of(page) for page in (one, other)]
     publishes = [set(page["container"]["publish"].values()) for page in (one, other)]
-    same_address = listens[0]["address"] == listens[1]["address"]
-    overlap = same_address or any(listen["address"] in _WILDCARDS for listen in listens)
-    if balancers[0] & balancers[1] and listens[0]["port"] == listens[1]["port"] and overlap:
-        binds = f"{listens[0]['bind']} and {listens[1]['bind']}"
-        fail(f"both listen on port {listens[0]['port']} ({binds})", balancers[0] & balancers[1], "listen.bind")
+    both = clash(*listens)
+    if balancers[0] & balancers[1] and both:
+        keys = " or ".join(dict.fromkeys(bind.key for bind in both))
+        fail(f"both listen on port {both[0].port} ({both[0]} and {both[1]})", balancers[0] & balancers[1], keys)
     if vms[0] & vms[1] and publishes[0] & publishes[1]:
         fail(f"both publish port {min(publishes[0] & publishes[1])}", vms[0] & vms[1], "container.publish")
     for a, b in ((0, 1), (1, 0)):
         shared = balancers[a] & vms[b]
-        if shared and listens[a]["port"] in publishes[b]:
-            fail(f"the listener of one and the container of the other take port {listens[a]['port']}", shared, "port")
+        for bind in listens[a]:
+            if shared and bind.port in publishes[b]:
+                fail(f"the listener of one and the container of the other take port {bind.port}", shared, "port")
 
 
 def _few(names: Sequence[str], most: int = 5) -> str:

@@ -10,7 +10,9 @@ configuration matches a pattern without spaces, quotes, escapes and comments.
 from __future__ import annotations
 
 import ipaddress
-from typing import Any, Optional
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 from ._schema import Reader, is_list, kind
 from ._units import shown
@@ -28,6 +30,43 @@ _VALUE = r"[A-Za-z0-9._~:@/+=-]+"
 _PATH = r"/[A-Za-z0-9._~!&()*+,;=:@%/-]*"
 _FILE = r"/[A-Za-z0-9._/+@-]+"
 _PIN_KINDS = ("header", "cookie", "path", "from")
+_WILDCARDS = ("*", "0.0.0.0", "[::]")
+
+
+class Bind(NamedTuple):
+    """Where a balancer takes connections: the ``key`` that says so, an address (``*`` where it names none), a port."""
+
+    key: str
+    address: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.key} {self.address}:{self.port}"
+
+
+def binds(given: Mapping[str, Any]) -> list[Bind]:
+    """Those of ``given``, by key; what is no address and port is left out."""
+    found = []
+    for key, text in given.items():
+        for one in str(text or "").split(","):
+            if re.fullmatch(BIND, one):
+                address, _, port = one.rpartition(":")
+                found.append(Bind(key, address or "*", int(port)))
+    return found
+
+
+def binds_of(page: Mapping[str, Any]) -> list[Bind]:
+    """Those of a service's page."""
+    return binds({f"{key}.bind": (page.get(key) or {}).get("bind") for key in ("listen", "preview")})
+
+
+def clash(one: Sequence[Bind], other: Sequence[Bind]) -> Optional[tuple[Bind, Bind]]:
+    """Two that take one port. HAProxy binds both without a word, and each gets some of the other's connections."""
+    for a in one:
+        for b in other:
+            if a.port == b.port and (a.address == b.address or {a.address, b.address} & set(_WILDCARDS)):
+                return a, b
+    return None
 
 
 def read_traffic(top: Reader) -> dict[str, Any]:

@@ -31,7 +31,9 @@ options:
     type: path
     default: /run/haproxy/admin.sock
   services:
-    description: Names of services whose committed split is returned in RV(committed), also where their file was lost.
+    description:
+      - Names of services whose committed split is returned in RV(committed), also where their file was lost, and whose
+        servers that are up are returned in RV(up).
     type: list
     elements: str
     default: []
@@ -63,7 +65,9 @@ main:
   returned: success
   sample: {path: /etc/haproxy/haproxy.cfg, revision: 1f0c2d3e4a5b6c7d}
 services:
-  description: By service its file, revision, and what is committed in it, as in M(sluice.bluegreen.haproxy_split_info).
+  description:
+    - By service its file, revision, and what is committed in it, as in M(sluice.bluegreen.haproxy_split_info).
+    - C(checks) is what its servers are asked for, C(health) with the keys of the service's page, and where they are.
   type: dict
   returned: success
   sample:
@@ -73,6 +77,9 @@ services:
       shares: {blue: 100.0, green: 0.0}
       weights: {blue1: 256, green1: 0}
       colors: {blue: [blue1], green: [green1]}
+      checks:
+        health: {tcp: false, path: /healthz, status: [200], host_header: shop, port: null}
+        servers: {blue1: "198.18.0.21:8080", green1: "198.18.0.31:8080"}
 committed:
   description:
     - By service in O(services) the committed split, as C(shares) in per cent by color, and its C(source).
@@ -86,6 +93,11 @@ foreign:
   type: list
   elements: str
   returned: success
+up:
+  description: By service in O(services) the servers that HAProxy calls up; empty where it does not run.
+  type: dict
+  returned: success
+  sample: {shop: [blue1, green1]}
 running:
   description: Whether HAProxy answers at the socket.
   type: bool

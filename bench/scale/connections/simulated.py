@@ -118,6 +118,7 @@ HAPROXY = {
     "committed": {},
     "foreign": [],
     "running": True,
+    "up": {},
     "problem": "",
     "outdated": [],
     "level": "admin",

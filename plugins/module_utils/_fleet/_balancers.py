@@ -246,14 +246,21 @@ class Fleet:
                 )
 
     def require_servers(self, servers: Mapping[str, Sequence[str]]) -> None:
-        """Every balancer's HAProxy has the servers of the inventory (names by color), and no other."""
-        known = {name for names in servers.values() for name in names}
+        """Every balancer's HAProxy has the servers of the inventory (names by color), in their colors, and no other."""
+        known = {name: color for color, names in servers.items() for name in names}
         for host in sorted(self.splits):
             found = set(self.splits[host]["servers"])
-            lacks, extra = sorted(known - found), sorted(found - known)
-            if lacks or extra:
+            lacks, extra = sorted(set(known) - found), sorted(found - set(known))
+            moved = [
+                f"{name} as {color}, which is {known[name]} in the inventory"
+                for color, names in self.splits[host]["disk"]["colors"].items()
+                for name in names
+                if known.get(name, color) != color
+            ]
+            if lacks or extra or moved:
                 parts = [f"lacks {', '.join(lacks)}"] if lacks else []
                 parts += [f"has {', '.join(extra)}, which the inventory does not have"] if extra else []
+                parts += [f"has {', '.join(moved)}"] if moved else []
                 raise StateError(
                     f"service {self.service}: HAProxy on {host} {' and '.join(parts)}; bring the balancers up to the "
                     "inventory with sluice.bluegreen.site. Nothing was changed"

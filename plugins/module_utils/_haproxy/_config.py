@@ -83,7 +83,7 @@ def committed_weights(text: str, backend: str) -> dict[str, int]:
     """The weight of every server of ``backend``, as the disk has it. Raises ``BalancerError`` without that backend."""
     weights = {}
     found = False
-    for section, line in _with_section(text):
+    for section, line in with_section(text):
         if section != ("backend", backend):
             continue
         found = True
@@ -105,7 +105,7 @@ def committed_colors(text: str, service: str, colors: Sequence[str] = COLORS) ->
     """The servers of each color in the order of the file, from the color backends ``<service>_<color>``."""
     servers: dict[str, list[str]] = {color: [] for color in colors}
     backends = {f"{service}_{color}": color for color in colors}
-    for section, line in _with_section(text):
+    for section, line in with_section(text):
         if section[0] != "backend" or section[1] not in backends:
             continue
         match = _TRACKING.match(line)
@@ -132,7 +132,7 @@ def committed_capacities(text: str, service: str, colors: Sequence[str] = COLORS
     """How much each server carries beside the others of its color: its weight in ``<service>_<color>``, 1 without."""
     backends = [("backend", f"{service}_{color}") for color in colors]
     capacities = {}
-    for section, line in _with_section(text):
+    for section, line in with_section(text):
         match = _TRACKING.match(line) if section in backends else None
         if match:
             weight = re.search(r"\sweight\s+(\d+)(?=\s|$)", line)
@@ -164,7 +164,7 @@ def with_weights(text: str, backend: str, weights: Mapping[str, int], shares: Ma
             raise InputError(f"The weight {weight} of {name} is outside of 0 to {MAX_WEIGHT}.", server=name)
     users = threshold(weights, committed_colors(text, backend)[FIRST_COLOR])
     lines = []
-    for section, line in _with_section(text):
+    for section, line in with_section(text):
         server = _SERVER.match(line) if section == ("backend", backend) else None
         match = server or _USERS.match(line)
         value = weights[server["name"]] if server else users
@@ -265,7 +265,7 @@ def commit(
     return CommitResult(before, after)
 
 
-def _with_section(text: str) -> list[tuple[tuple[str, str], str]]:
+def with_section(text: str) -> list[tuple[tuple[str, str], str]]:
     """Every line, its end included, with the kind and name of the section that it belongs to."""
     section = ("", "")
     result = []

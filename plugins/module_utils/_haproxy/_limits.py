@@ -11,7 +11,7 @@ from typing import Any
 
 from .._page import BALANCE
 from .._schema import Problem, Reader
-from .._traffic import KEYS, read_tls, read_traffic
+from .._traffic import KEYS, binds, binds_of, clash, read_tls, read_traffic
 from ._config import COLORS
 from ._weights import ROUNDROBIN_MOST
 
@@ -38,14 +38,24 @@ def balance_problem(balance: str, hash_type: str | None, servers: int) -> str | 
     return None
 
 
-def service_problems(services: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One sentence for everything in ``services`` (normalised) that would make a configuration wrong or ambiguous."""
+def service_problems(
+    services: Sequence[Mapping[str, Any]],
+    stats_bind: str | None = None,
+    here: Mapping[str, Mapping[str, Any]] | None = None,
+) -> list[str]:
+    """One sentence for everything in ``services`` (normalised) that would make a configuration wrong or ambiguous.
+
+    ``stats_bind``: where the statistics are served, if they are. ``here``: the services as the balancer has them, each
+    with ``shares`` in per cent and ``colors``, as ``haproxy_config_info`` gives them.
+    """
     found = []
     names = [str(service.get("name")) for service in services]
     for name in sorted({name for name in names if names.count(name) > 1}):
         found.append(f"service {name}: given twice")
     for service, name in zip(services, names):
-        found += [f"service {name}: {problem}" for problem in _problems(service)]
+        problems = [*_problems(service), *_stats_problems(service, stats_bind)]
+        problems += _color_problems(service, (here or {}).get(name))
+        found += [f"service {name}: {problem}" for problem in problems]
         found += [
             f"service {name}: its backend {name}_{suffix} would be that of the service {name}_{suffix}; rename one"
             for suffix in _SUFFIXES
@@ -70,6 +80,30 @@ def _problems(service: Mapping[str, Any]) -> list[str]:
     problem = balance_problem(service.get("balance") or BALANCE[0], service.get("hash_type"), len(servers))
     found += [problem] if problem else []
     return [*found, *_health_problems(service.get("health") or {}), *_server_problems(servers)]
+
+
+def _stats_problems(service: Mapping[str, Any], stats_bind: str | None) -> list[str]:
+    both = clash(binds_of(service), binds({"haproxy_stats_bind": stats_bind}))
+    return [f"{both[0]} takes the port of the statistics, {both[1]}; change one of them"] if both else []
+
+
+def _color_problems(service: Mapping[str, Any], here: Mapping[str, Any] | None) -> list[str]:
+    """A VM that comes to a color brings along the version that it runs for the other."""
+    if not here:
+        return []
+    color_of = {name: color for color, names in here["colors"].items() for name in names}
+    moved: dict[str, list[str]] = {}
+    for server in service.get("servers") or []:
+        name, color = str(server.get("name")), str(server.get("color"))
+        if color_of.get(name, color) != color and here["shares"].get(color):
+            moved.setdefault(color, []).append(name)
+    return [
+        f"{names[0]}{f' and {len(names) - 1} more' if names[1:] else ''} would come from {color_of[names[0]]} to "
+        f"{color}, which has {here['shares'][color]:g} % of the traffic, and get some of it with whatever version runs "
+        "there; take it out of the inventory, run sluice.bluegreen.site, remove its container, and only then put it "
+        f"into the group of {color}"
+        for color, names in moved.items()
+    ]
 
 
 def _health_problems(health: Mapping[str, Any]) -> list[str]:

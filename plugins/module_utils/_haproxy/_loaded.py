@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from typing import Any
 from .. import _journal, _state
 from .._errors import BalancerError
 from .._paths import ServicePaths
+from ._checks import of_file
 from ._config import COLORS, MAIN, is_service_file, read_service_file, revision
 from ._report import read_disk
 from ._socket import RuntimeSocket
-from ._stats import INFO_COMMAND, ProcessInfo, parse_info, parse_states, states_command
+from ._stats import INFO_COMMAND, ProcessInfo, parse_info, parse_states, parse_stats, states_command, stats_command
 from ._weights import shares_of
 
 
@@ -58,6 +60,7 @@ def read_files(main_cfg: str, conf_dir: str) -> Files:
             "shares": dict(disk.shares),
             "weights": dict(disk.weights),
             "colors": {color: list(names) for color, names in disk.colors.items()},
+            "checks": of_file(text, path.stem),
         }
     return Files(revision(main, MAIN) if main else None, services, foreign)
 
@@ -102,10 +105,21 @@ def committed(paths: ServicePaths, files: Files, sock: RuntimeSocket) -> dict[st
     return {"shares": shares, "source": "runtime"} if any(shares.values()) else None
 
 
+def read_up(sock: RuntimeSocket, services: Sequence[str]) -> dict[str, list[str]]:
+    """By service the servers that HAProxy calls up; one that it has not loaded is left out."""
+    found = {}
+    for service, reply in zip(services, sock.run([stats_command(service) for service in services])):
+        with suppress(BalancerError):
+            stats = parse_stats(reply, service, sock.path)
+            found[service] = [name for name, server in stats.items() if server.up]
+    return found
+
+
 def compare(main_cfg: str, conf_dir: str, sock: RuntimeSocket, services: Sequence[ServicePaths] = ()) -> dict[str, Any]:
     """The result of ``haproxy_config_info``; HAProxy that does not answer is a finding and no error.
 
-    ``services`` are those whose committed split is looked for elsewhere where their file is gone.
+    ``services`` are those whose committed split is looked for elsewhere where their file is gone, and of which is told
+    which servers are up.
     """
     files = read_files(main_cfg, conf_dir)
     splits = {paths.service: committed(paths, files, sock) for paths in services}
@@ -118,8 +132,10 @@ def compare(main_cfg: str, conf_dir: str, sock: RuntimeSocket, services: Sequenc
     }
     try:
         loaded = read_loaded(sock, list(on_disk))
+        result["up"] = read_up(sock, [name for name in splits if name in files.services])
     except BalancerError as error:
-        return {**result, "running": False, "problem": str(error), "outdated": [], "haproxy": None, "level": None}
+        nothing = {"running": False, "outdated": [], "up": {}, "haproxy": None, "level": None}
+        return {**result, **nothing, "problem": str(error)}
     outdated = [name for name, wanted in on_disk.items() if wanted and loaded.revisions[name] != wanted]
     haproxy = asdict(loaded.info)
     return {**result, "running": True, "problem": "", "outdated": outdated, "haproxy": haproxy, "level": loaded.level}

@@ -191,6 +191,7 @@ def _differences(
         found += _capacity_differences(disk, capacities or {})
     if declared is not None:
         found += _server_differences("The inventory", declared, "the disk", disk.weights) if disk.exists else []
+        found += _color_differences(declared, disk.colors)
         found += _server_differences("The inventory", declared, "HAProxy", runtime.states) if runtime else []
     if runtime is None:
         return found
@@ -274,6 +275,17 @@ def _server_differences(
             f"{there[0].upper()}{there[1:]} has servers that {here[0].lower()}{here[1:]} lacks: {_listed(unexpected)}."
         )
     return found
+
+
+def _color_differences(declared: Mapping[str, Sequence[str]], on_disk: Mapping[str, Sequence[str]]) -> list[str]:
+    color_of = {name: color for color, names in on_disk.items() for name in names}
+    moved = [
+        f"{name} ({color}, on the disk {color_of[name]})"
+        for color, names in declared.items()
+        for name in names
+        if color_of.get(name, color) != color
+    ]
+    return [f"The inventory gives servers another color than the disk: {_listed(moved)}."] if moved else []
 
 
 def _weight_differences(disk: Disk, runtime: Runtime) -> list[str]:

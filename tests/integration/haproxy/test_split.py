@@ -292,3 +292,14 @@ def test_the_report_names_what_differs(shop: HAProxy, servers: dict[str, list[We
         "Set by hand, whatever the weights say: blue2 in drain.",
     ]
     assert found["servers"]["blue2"]["admin"] == "drain"
+
+
+def test_the_report_names_servers_that_have_changed_their_color(
+    shop: HAProxy, servers: dict[str, list[WebServer]]
+) -> None:
+    declared = names(servers)
+    declared["blue"].append(declared["green"].pop())
+    found = _report.report(_config_disk(shop), _report.read_runtime(shop.runtime, "shop"), declared)
+    assert found["differences"] == [
+        "The inventory gives servers another color than the disk: green2 (blue, on the disk green)."
+    ]

@@ -50,7 +50,7 @@ CONTAINER_KEYS = (
     "port, publish, env, stop_timeout, secrets, capabilities, cap_drop, cgroup_parent, command, cpus, cpuset_cpus, "
     "cpu_shares, devices, dns_opts, dns_search_domains, dns_servers, entrypoint, etc_hosts, groups, hostname, init, "
     "ipc_mode, log_driver, log_options, memory, memory_reservation, memory_swap, mounts, network_mode, networks, "
-    "oom_score_adj, pids_limit, privileged, read_only, restart_policy, restart_retries, runtime, security_opts, "
+    "oom_score_adj, pids_limit, privileged, read_only, restart_policy, runtime, security_opts, "
     "shm_size, stop_signal, sysctls, tmpfs, ulimits, user, userns_mode, volumes, working_dir"
 )
 WAYS = "write roundrobin or random(1), or a hash such as source with 'hash_type: consistent'"
@@ -257,6 +257,19 @@ class TestAHostThatIsNotThere:
         assert done.status == 2, done.output
         assert [problem.msg for problem in done.problems] == [
             "service shop: HAProxy on lb1 lacks blue3 and has blue2, which the inventory does not have; bring the "
+            "balancers up to the inventory with sluice.bluegreen.site. Nothing was changed"
+        ]
+        unchanged(done)
+
+    def test_a_balancer_whose_haproxy_has_a_server_in_the_other_color_stops_a_release(
+        self, tmp_path: Path, balancers: dict[str, dict[str, Any]]
+    ) -> None:
+        blue, green = {"blue1": vm(21), "blue2": vm(22), "green2": vm(32)}, {"green1": vm(31)}
+        site = inventory(groups__loadbalancers=balancers, groups__shop_blue=blue, groups__shop_green=green)
+        done = run(tmp_path, "sluice.bluegreen.release", site, GOOD)
+        assert done.status == 2, done.output
+        assert [problem.msg for problem in done.problems] == [
+            "service shop: HAProxy on lb1 has green2 as green, which is blue in the inventory; bring the "
             "balancers up to the inventory with sluice.bluegreen.site. Nothing was changed"
         ]
         unchanged(done)

@@ -195,7 +195,7 @@ def test_a_hooks_container_has_what_the_services_own_has_and_the_images_entrypoi
         # None of the command's business.
         entrypoint=["/serve"],
         command=["--all"],
-        restart_policy="on-failure",
+        restart_policy="unless-stopped",
         networks=[{"name": network, "aliases": ["shop"]}],
         user="app",
         groups=["4321"],

@@ -7,7 +7,7 @@ from typing import Any
 from ansible_collections.sluice.bluegreen.plugins.module_utils._container_settings import of_command, of_version
 from ansible_collections.sluice.bluegreen.plugins.module_utils._page_container import PASSED
 
-ALONE = {"command", "entrypoint", "restart_policy", "restart_retries"}
+ALONE = {"command", "entrypoint", "restart_policy"}
 
 
 def page(**more: Any) -> dict[str, Any]:

@@ -430,6 +430,11 @@ def test_both_colors_may_share_their_vms_on_two_ports() -> None:
             {"loadbalancers": ["blue2"]},
             "listen.bind: the listener and the container would both take port 80",
         ),
+        (
+            {"health__port": 9000},
+            {},
+            "health.port: 9000 is one port of a VM that both colors share, where one would vouch for the other; leave",
+        ),
         ({"topology": "colocatde"}, {}, "topology: 'colocatde' is not known; did you mean 'colocated'?"),
     ],
 )
@@ -640,6 +645,36 @@ def test_two_listeners_cannot_share_a_port_of_one_balancer(bind: str, other: str
         return
     with pytest.raises(InputError, match=r"services shop and api: both listen on port 80 .* on lb1, lb2"):
         _service.services(pages, inventory())
+
+
+@pytest.mark.parametrize(
+    ("bind", "preview", "message"),
+    [
+        ("*:8082", None, r"both listen on port 8082 \(preview.bind \*:8082 and listen.bind \*:8082\) on lb1, lb2"),
+        ("*:81", "192.0.2.1:8082", "both listen on port 8082 .*; give one of them another preview.bind"),
+        ("*:81", "*:80", r"both listen on port 80 .*; give one of them another listen.bind or preview.bind"),
+        ("*:81", "*:8083", None),
+    ],
+)
+def test_a_preview_shares_its_port_with_no_other_service(
+    bind: str, preview: Optional[str], message: Optional[str]
+) -> None:
+    other = {**OTHER, "listen": {"bind": bind}, **({"preview": {"bind": preview}} if preview else {})}
+    pages = {"shop": page(preview={"bind": "*:8082"}), "api": other}
+    if message is None:
+        assert _service.services(pages, inventory())
+        return
+    with pytest.raises(InputError, match=f"services shop and api: {message}"):
+        _service.services(pages, inventory())
+
+
+def test_a_preview_cannot_take_the_port_of_a_container() -> None:
+    both = inventory({"loadbalancers": ["lb1", "o1", "blue1"]})
+    own = refusal(page(preview={"bind": "*:8080"}), both)
+    assert "preview.bind: the listener and the container would both take port 8080 where a VM is a balancer too" in own
+    pages = {"shop": page(preview={"bind": "*:9000"}), "api": {**OTHER, "container": {"port": 9000}}}
+    with pytest.raises(InputError, match="the listener of one and the container of the other take port 9000 on o1"):
+        _service.services(pages, both)
 
 
 def test_two_listeners_may_share_a_port_on_different_balancers() -> None:

@@ -44,7 +44,7 @@ def split(
     names = [name for names in SERVERS.values() for name in names]
     return {
         "runtime": {"shares": runtime},
-        "disk": {"shares": disk or runtime},
+        "disk": {"shares": disk or runtime, "colors": SERVERS},
         "servers": {name: {"up": name not in down, "color": name.rstrip("12")} for name in names},
     }
 

@@ -106,3 +106,58 @@ def test_what_a_page_may_not_say_of_traffic_is_refused_here_too() -> None:
     assert found.startswith("service shop: split.cookie: belongs to HTTP")
     (found,) = service_problems([{**SHOP, "listen": {**SHOP["listen"], "tls": {"certificates": ["a b"]}}}])
     assert found.startswith("service shop: listen.tls.certificates: ")
+
+
+@pytest.mark.parametrize(
+    ("stats", "path", "bind", "clashes"),
+    [
+        ("127.0.0.1:8404", "listen", "*:8404", True),
+        ("*:8404", "preview", "192.0.2.1:8404", True),
+        ("127.0.0.1:9000,*:8404", "preview", ":8404", True),
+        ("127.0.0.1:8404", "preview", "192.0.2.1:8404", False),
+        ("127.0.0.1:8404", "preview", "*:8405", False),
+        ("/run/stats.sock", "preview", "*:8404", False),
+        (None, "preview", "*:8404", False),
+    ],
+)
+def test_a_service_does_not_take_the_port_of_the_statistics(
+    stats: str | None, path: str, bind: str, clashes: bool
+) -> None:
+    address = bind if bind.startswith(("*", "1")) else f"*{bind}"
+    ending = f"takes the port of the statistics, haproxy_stats_bind {(stats or '').split(',')[-1]}; change one of them"
+    expected = [f"service shop: {path}.bind {address} {ending}"] if clashes else []
+    assert service_problems([changed(path, {"bind": bind})], stats) == expected
+
+
+@pytest.mark.parametrize(
+    ("shares", "refused"),
+    [
+        ({"blue": 100.0, "green": 0.0}, True),
+        ({"blue": 75.0, "green": 25.0}, True),
+        ({"blue": 0.0, "green": 100.0}, False),
+    ],
+)
+def test_a_server_does_not_bring_its_version_to_a_color_that_has_a_share(
+    shares: dict[str, float], refused: bool
+) -> None:
+    here = {"shop": {"shares": shares, "colors": {"blue": ["blue1"], "green": ["green1.example.com", "green2"]}}}
+    moved = changed("servers/1/color", "blue")
+    found = service_problems([moved], here=here)
+    expected = (
+        f"service shop: green1.example.com would come from green to blue, which has {shares['blue']:g} % of the "
+        "traffic, and get some of it with whatever version runs there; take it out of the inventory, run "
+        "sluice.bluegreen.site, remove its container, and only then put it into the group of blue"
+    )
+    assert found == ([expected] if refused else [])
+    assert service_problems([SHOP], here=here) == [], "who stays is fine"
+    assert service_problems([moved], here={}) == [], "who is new is fine"
+
+
+def test_colors_that_change_their_groups_are_told_in_one_sentence_each() -> None:
+    here = {"shop": {"shares": {"blue": 50.0, "green": 50.0}, "colors": {"green": ["a", "b"], "blue": ["c", "d", "e"]}}}
+    servers = [{**SHOP["servers"][0], "name": n, "color": "blue" if n in "ab" else "green"} for n in "abcde"]
+    found = service_problems([{**SHOP, "servers": servers}], here=here)
+    assert [problem.split(", which")[0] for problem in found] == [
+        "service shop: a and 1 more would come from green to blue",
+        "service shop: c and 2 more would come from blue to green",
+    ]
