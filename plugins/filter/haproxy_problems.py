@@ -18,7 +18,7 @@ version_added: 0.1.0
 description:
   - Looks at services before anything is written for them, and says in one sentence each what HAProxy would refuse or
     get wrong, such as a balance algorithm that does not change weights at runtime, more servers than C(roundrobin)
-    holds, names and addresses that are none, or a port that another listener has.
+    holds, names and addresses that are none, or a port that the statistics have.
 options:
   _input:
     description: The services, normalised.

@@ -164,3 +164,10 @@ def test_nobody_is_asked_where_nothing_changes(shop: Shop) -> None:
     done = shop.preflight()
     assert refusals(done) == []
     assert done.of("Ask those that serve what their new page asks for") == [], "no module runs for it"
+
+
+def test_before_the_first_installation_there_is_nobody_to_ask(shop: Shop, tmp_path: Path) -> None:
+    nowhere = str(tmp_path / "nowhere")
+    done = shop.preflight("--check", haproxy_socket=nowhere, haproxy_config=nowhere, haproxy_config_dir=nowhere)
+    assert refusals(done) == []
+    assert done.of("Ask those that serve what their new page asks for") == []
