@@ -45,7 +45,7 @@ Job = tuple[Any, ...]
 
 def skip_the_interval() -> None:
     """The interval of the ratio is for a person: it decides nothing, and takes half of the simulation's time."""
-    RatioHistory.interval = lambda _self, _alpha=0.05: (0.0, None)  # type: ignore[method-assign]
+    RatioHistory.interval = lambda _self, _alpha=0.05: (0.0, None)
 
 
 def first_alarms(job: Job) -> dict[str, Optional[float]]:
@@ -225,7 +225,7 @@ def main() -> None:
     options = parser.parse_args()
     watched, found, good, bad = (200, 40, 100, 20) if options.quick else (3000, 300, 1000, 100)
     # Into a file or a pipe too, each table when it is there.
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]
+    sys.stdout.reconfigure(line_buffering=True)
     began = time.monotonic()
     cost = tick_cost()
     with multiprocessing.Pool(len(os.sched_getaffinity(0)), skip_the_interval) as pool:

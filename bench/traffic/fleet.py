@@ -14,17 +14,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "build" / "collections"))
-sys.path.insert(0, str(ROOT / "tests" / "integration" / "haproxy"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "build" / "collections"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "integration" / "haproxy"))
 
-import haproxy_process  # noqa: E402
-from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock  # noqa: E402
-from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import split_weights  # noqa: E402
-from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths  # noqa: E402
-from ansible_collections.sluice.bluegreen.plugins.module_utils._service import ROUNDROBIN_MOST  # noqa: E402
-from haproxy_process import HAProxy, free_port, until  # noqa: E402
-from role_template import version_of  # noqa: E402
+import haproxy_process
+from ansible_collections.sluice.bluegreen.plugins.module_utils import _lock
+from ansible_collections.sluice.bluegreen.plugins.module_utils._haproxy._weights import split_weights
+from ansible_collections.sluice.bluegreen.plugins.module_utils._paths import ServicePaths
+from ansible_collections.sluice.bluegreen.plugins.module_utils._service import ROUNDROBIN_MOST
+from haproxy_process import HAProxy, free_port, until
+from role_template import version_of
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # HAProxy itself reads the lines of 20,000 servers for ten seconds and more.
 haproxy_process.PATIENCE = 120.0

@@ -25,7 +25,7 @@ description: For the benchmark of large fleets.
 VMS = {"shop_blue", "shop_green"}
 
 
-class CallbackModule(CallbackBase):  # type: ignore[misc]
+class CallbackModule(CallbackBase):
     CALLBACK_VERSION = 2.0
     CALLBACK_TYPE = "aggregate"
     CALLBACK_NAME = "play_costs"

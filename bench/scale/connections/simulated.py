@@ -164,7 +164,7 @@ def sent(payload: bytes) -> tuple[str, dict[str, Any]]:
     return given[b"module_fqn"].rpartition(".")[2], json.loads(given[b"params"])["ANSIBLE_MODULE_ARGS"]
 
 
-class Connection(LocalConnection):  # type: ignore[misc]
+class Connection(LocalConnection):
     transport = "simulated"
     has_pipelining = True
 

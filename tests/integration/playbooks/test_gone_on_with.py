@@ -12,7 +12,7 @@ from ansible_collections.sluice.bluegreen.plugins.module_utils import _journal
 from balancer_machine import Balancer
 from haproxy_process import WebServer, get
 from real_ansible import run
-from site_files import inventory, vm
+from test_second_look import v2_deployed
 
 # Without an answer in the first stage, whose gate so pauses.
 READY = {"name": "ready", "source": "command", "command": ["sh", "-c", "test $SLUICE_STAGE = 2 || exit 75"]}
@@ -38,20 +38,9 @@ def test_100_per_cent_is_judged_after_a_pause_by_what_the_stage_before_knew(
     machines: dict[str, Balancer], green_vms: dict[str, Any], listening: int, tmp_path: Path
 ) -> None:
     balancer = machines["lb1"]
-    site = inventory(
-        groups__loadbalancers={"lb1": balancer.entry},
-        groups__shop_blue={f"blue{n}": {**vm(20 + n), "bluegreen_address": f"127.0.0.{20 + n}"} for n in (1, 2)},
-        groups__shop_green=green_vms,
-        page__container={"port": 8080, "publish": listening},
-        page__health={"tcp": True, "interval": "1s", "timeout": "20s"},
-        page__tick="1s",
-        page__lease="20s",
-        page__gates={"errors": {"margin": "20pp", "warmup": "0s"}, "thresholds": [READY]},
-        page__drain={"timeout": "1s"},
-        page__strategy=[{"split": 50, "dwell": "1s", "timeout": "5s"}, {"split": 100, "dwell": "1s", "timeout": "50s"}],
-    )
-    balancer.promoted("r1", "v1", "blue")
-    balancer.deployed("r2", "v2", "green")
+    gates = {"errors": {"margin": "20pp", "warmup": "0s"}, "thresholds": [READY]}
+    first = {"split": 50, "dwell": "1s", "timeout": "5s"}
+    site = v2_deployed(balancer, green_vms, listening, gates, first, {"split": 100, "dwell": "1s", "timeout": "50s"})
     paused = run(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
     assert paused.stats["bluegreen_result"]["outcome"] == "paused", paused.output
     requests, errors = balancer.state["release"]["known"]["stable"]

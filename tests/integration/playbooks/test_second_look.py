@@ -70,11 +70,13 @@ def users(balancer: Balancer, web: WebServer) -> Iterator[Callable[..., None]]:
         one.stop()
 
 
-@pytest.fixture
-def rollout(balancer: Balancer, green_vms: dict[str, Any], listening: int, tmp_path: Path) -> Callable[[], Run]:
-    """Two stages that end soon, of v2 on green; whoever is slow has time."""
-    stage = {"dwell": "1s", "timeout": "50s"}
-    site = inventory(
+def v2_deployed(
+    balancer: Balancer, green_vms: dict[str, Any], listening: int, gates: dict[str, Any], *stages: dict[str, Any]
+) -> dict[str, Any]:
+    """An inventory with one balancer; blue serves v1, and green has v2, which has no traffic yet."""
+    balancer.promoted("r1", "v1", "blue")
+    balancer.deployed("r2", "v2", "green")
+    return inventory(
         groups__loadbalancers={"lb1": balancer.entry},
         groups__shop_blue={f"blue{n}": {**vm(20 + n), "bluegreen_address": f"127.0.0.{20 + n}"} for n in (1, 2)},
         groups__shop_green=green_vms,
@@ -82,12 +84,18 @@ def rollout(balancer: Balancer, green_vms: dict[str, Any], listening: int, tmp_p
         page__health={"tcp": True, "interval": "1s", "timeout": "20s"},
         page__tick="1s",
         page__lease="20s",
-        page__gates={"errors": {"margin": "20pp", "cap": 1000, "warmup": "0s"}},
+        page__gates=gates,
         page__drain={"timeout": "1s"},
-        page__strategy=[{"split": 50, **stage}, {"split": 100, **stage}],
+        page__strategy=list(stages),
     )
-    balancer.promoted("r1", "v1", "blue")
-    balancer.deployed("r2", "v2", "green")
+
+
+@pytest.fixture
+def rollout(balancer: Balancer, green_vms: dict[str, Any], listening: int, tmp_path: Path) -> Callable[[], Run]:
+    """Two stages that end soon, of v2 on green; whoever is slow has time."""
+    stage = {"dwell": "1s", "timeout": "50s"}
+    gates = {"errors": {"margin": "20pp", "cap": 1000, "warmup": "0s"}}
+    site = v2_deployed(balancer, green_vms, listening, gates, {"split": 50, **stage}, {"split": 100, **stage})
 
     return lambda: run(tmp_path, "sluice.bluegreen.rollout", site, {"service": "shop"})
 
